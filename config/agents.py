@@ -1,0 +1,93 @@
+"""Agents as data: what `config/agents.yaml` and `POST /v1/agents` may say."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+
+ROUTER: Final = "router"
+RESERVED: Final = frozenset({"dispatch", "synthesis", "model", "tools", "open-agent"})
+"""Names of inner graph nodes and of the router's public model: no agent may have them."""
+
+AgentId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+ModelSelector = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(:.+)?$", max_length=200)]
+"""`provider:name`, or an alias from `models:`."""
+ToolGlob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?-]{1,80}$")]
+Redaction = Literal["email", "phone", "card", "iban", "ip"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(_Strict):
+    """Budgets of one run; the tightest of agent, policy and request wins. None is no limit of its own."""
+
+    steps: PositiveInt | None = None
+    tool_calls: PositiveInt | None = None
+    tokens: PositiveInt | None = None
+    seconds: PositiveInt | None = None
+
+
+class SqlPolicy(_Strict):
+    mode: Literal["read_only"] = "read_only"
+    tables: list[str] | None = None
+    """Tables the agent may read; None allows all of the configured database."""
+
+
+class ApprovalPolicy(_Strict):
+    tools: list[ToolGlob] = []
+    """Tools that always need a person's approval when this agent calls them."""
+
+
+class AgentPolicies(_Strict):
+    redact: list[Redaction] = []
+    sql: SqlPolicy = SqlPolicy()
+    approval: ApprovalPolicy = ApprovalPolicy()
+    limits: Limits = Limits()
+
+
+class AgentSpec(_Strict):
+    """One agent. It is a node of the graph, a model of the OpenAI-compatible API, and a row of the registry."""
+
+    id: AgentId
+    name: str = Field(min_length=1, max_length=80)
+    role: Literal["router", "specialist"] = "specialist"
+    description: str = Field(min_length=1, max_length=500)
+    """What it is good at: the router plans by this text."""
+    system_prompt: str = Field(min_length=1, max_length=20_000)
+    model: ModelSelector | list[ModelSelector] = "default"
+    """One selector, or a list whose later entries are fallbacks."""
+    allowed_tools: list[ToolGlob] = []
+    policies: AgentPolicies = AgentPolicies()
+    enabled: bool = True
+    version: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _id_is_free(self) -> "AgentSpec":
+        if self.id in RESERVED:
+            raise ValueError(f"the id {self.id!r} is reserved; choose another")
+        if (self.role == "router") != (self.id == ROUTER):
+            raise ValueError("the agent `router` has the role `router`, and no other agent has it")
+        return self
+
+    @property
+    def selectors(self) -> list[str]:
+        """The models to try, in order."""
+        return self.model if isinstance(self.model, list) else [self.model]
+
+
+class AgentsFile(_Strict):
+    """The whole of `agents.yaml`: model aliases and the agents that seed the registry."""
+
+    models: dict[str, ModelSelector | list[ModelSelector]] = {}
+    agents: list[AgentSpec]
+
+    @model_validator(mode="after")
+    def _complete(self) -> "AgentsFile":
+        ids = [agent.id for agent in self.agents]
+        if twice := {agent_id for agent_id in ids if ids.count(agent_id) > 1}:
+            raise ValueError(f"agent ids must be unique; given twice: {', '.join(sorted(twice))}")
+        for needed in (ROUTER, "general"):
+            if needed not in ids:
+                raise ValueError(f"an agent with the id {needed!r} is needed")
+        return self

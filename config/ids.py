@@ -1,0 +1,25 @@
+"""Ids that sort by time: a prefix that tells the kind, then a UUIDv7 (RFC 9562)."""
+
+import hashlib
+import uuid
+from typing import Literal
+
+from uuid_utils.compat import uuid7
+
+IdKind = Literal["conv", "msg", "run", "step", "call", "appr", "art", "req"]
+
+
+def new_id(kind: IdKind) -> str:
+    """Returns a fresh id such as `run_0199…`; ids of one kind sort in the order they were made."""
+    return f"{kind}_{uuid7()}"
+
+
+def derive_id(kind: IdKind, parent: str, name: str) -> str:
+    """Returns the id that `name` always has under `parent`, so that work done again keeps its id.
+
+    The time part is the parent's; the random part is the SHA-256 of both names.
+    """
+    birth = uuid.UUID(parent.partition("_")[2]).bytes[:6]
+    digest = hashlib.sha256(f"{parent}/{kind}/{name}".encode()).digest()[:10]
+    version_and_variant = bytes([0x70 | digest[0] & 0x0F, digest[1], 0x80 | digest[2] & 0x3F])
+    return f"{kind}_{uuid.UUID(bytes=birth + version_and_variant + digest[3:])}"

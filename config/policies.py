@@ -1,0 +1,60 @@
+"""Tool policies as data: what `config/tool_policies.yaml` may say. Deciding by them is `mcp_config`'s work."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt, StringConstraints
+
+Verdict = Literal["allow", "ask", "deny"]
+RateText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$")]
+"""Calls per time, such as `30/minute`."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Condition(_Strict):
+    """One test of one argument, found by its JSON pointer; all that are given must hold."""
+
+    argument: str = Field(pattern=r"^(/[^/]*)+$")
+    equals: JsonValue = None
+    one_of: list[JsonValue] | None = None
+    matches: str | None = None
+    """A glob, not a regular expression: its cost is bounded."""
+    max_length: PositiveInt | None = None
+
+
+class Rule(_Strict):
+    """Who may call what. The strictest matching verdict wins: deny before ask before allow."""
+
+    match: str = Field(min_length=1)
+    """A glob over `server__tool`."""
+    agents: list[str] = ["*"]
+    """Globs over agent ids; a person who calls over REST is `-`."""
+    roles: list[Literal["user", "admin", "service"]] = ["user", "admin", "service"]
+    when: list[Condition] = []
+    verdict: Verdict
+    reason: str = ""
+
+
+class ToolSettings(_Strict):
+    """How a tool is run; the most specific matching entry of `tools:` decides each key."""
+
+    rate: RateText | None = None
+    timeout: PositiveFloat | None = None
+    """Seconds for one call."""
+    max_result: PositiveInt | None = None
+    """Bytes of a result that the model is given."""
+    sandbox: Literal["auto", "bwrap", "landlock", "none"] | None = None
+    tags: list[Literal["private_read", "untrusted_input", "external_send"]] | None = None
+    idempotent: bool | None = None
+    return_direct: bool | None = None
+    redact: list[str] | None = None
+
+
+class ToolPolicies(_Strict):
+    """The whole of `tool_policies.yaml`. A tool that no rule matches is denied."""
+
+    rules: list[Rule] = []
+    tools: dict[str, ToolSettings] = {}
+    """Keys are globs over `server__tool`; `*` holds the defaults."""

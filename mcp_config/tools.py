@@ -1,0 +1,91 @@
+"""The words of the tool path: a tool, a call, its result, and the ports the path needs from above."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from pydantic import JsonValue
+
+JsonObject = dict[str, JsonValue]
+CallStatus = Literal["ok", "error", "denied", "timeout", "cancelled", "unknown"]
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """One tool as the registry offers it."""
+
+    name: str
+    """`server__tool`, safe for models: `^[a-zA-Z0-9_-]{1,64}$`."""
+    server: str
+    original_name: str
+    """What the server itself calls it; used for dispatch."""
+    description: str
+    input_schema: JsonObject
+    """As the server gave it: arguments are validated against this."""
+    model_schema: JsonObject
+    """The normalised copy a model may be given."""
+    annotations: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The server's own hints (`readOnlyHint`, `idempotentHint`, …): claims, never proofs."""
+    return_direct: bool = False
+    """The result is the step's answer and is not fed back to the model (from policy)."""
+    repeatable: bool = False
+    """Safe to run again after a crash: read-only or idempotent, by annotation or by policy."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """On whose behalf a call is made. `agent` is None for a person who calls over REST."""
+
+    owner: str
+    agent: str | None = None
+    run_id: str | None = None
+    role: Literal["user", "admin", "service"] = "user"
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A request to run one tool. Requests are replaced, never mutated."""
+
+    id: str
+    tool: str
+    arguments: JsonObject
+    caller: Caller
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """How a call ended. `content` is what the model reads; `error_code` is stable, None when `status` is `ok`."""
+
+    status: CallStatus
+    content: str
+    error_code: str | None = None
+    structured: JsonValue = None
+    artifact_id: str | None = None
+
+
+class Ledger(Protocol):
+    """Where calls are written down before and after their effect. `started` returns once that is durable."""
+
+    async def started(self, call: ToolCall) -> None: ...
+
+    async def ended(self, call: ToolCall, result: ToolResult) -> None: ...
+
+
+CallTool = Callable[[ToolCall], Awaitable[ToolResult]]
+"""The shape of the path and of each piece of it: a wrapper takes the next one and returns one."""
+
+
+class ToolBox(Protocol):
+    """The governed registry, as nodes and routes see it."""
+
+    def specs(self, allowed: Sequence[str]) -> list[ToolSpec]:
+        """Returns the tools whose names match one of the globs and that are there now, in a stable order."""
+
+    async def ready(self, allowed: Sequence[str]) -> None:
+        """Waits, within the start deadline, until the servers these globs need are up or known to be sick."""
+
+    def warming(self, allowed: Sequence[str]) -> list[str]:
+        """Returns the names of servers these globs need that are still starting."""
+
+    async def call(self, call: ToolCall, ledger: Ledger) -> ToolResult:
+        """Takes the governed path. Never raises for what a tool, server or policy does: that is a status."""

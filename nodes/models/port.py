@@ -1,0 +1,77 @@
+"""What a node asks of a chat model, whichever provider is behind it."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from langchain_core.messages import AIMessage, AnyMessage
+from pydantic import JsonValue
+
+from mcp_config.tools import ToolSpec
+
+JsonObject = dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens one model call, or several added up, took."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """Text as it is made: part of the reply, or of the model's reasoning before it."""
+
+    text: str
+    channel: Literal["text", "reasoning"] = "text"
+
+
+@dataclass(frozen=True)
+class ModelReply:
+    """The end of a model call: the whole message, with any tool calls it asks for."""
+
+    message: AIMessage
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class StructuredReply:
+    value: JsonObject
+    usage: Usage
+
+
+class ModelError(Exception):
+    """A model call failed. `code` is stable (`model_timeout`, `model_unavailable`, `model_rejected`,
+    `model_auth`, `model_bad_output`); `str(error)` tells a person what to do and carries no secret."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class ChatModel(Protocol):
+    """One chat model. All methods raise `ModelError`; cancelling the awaiting task ends the request."""
+
+    @property
+    def name(self) -> str:
+        """The selector it was made from, such as `openai:gpt-5-mini`."""
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens prompt and reply may have together."""
+
+    async def ready(self) -> None:
+        """Returns once the model can answer; at once for remote ones."""
+
+    def stream(
+        self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
+    ) -> AsyncIterator[TextDelta | ModelReply]:
+        """Yields text as it is made, then exactly one `ModelReply` as the last item."""
+
+    async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
+        """Returns one JSON object that is valid for `schema` (constrained where the provider can)."""

@@ -1,0 +1,63 @@
+"""What can go wrong on purpose. Each error has a stable `code` for programs and a detail that says what to do.
+
+    ApiError
+    ├── Invalid          422  the request does not fit
+    ├── Unauthenticated  401  no valid key or token
+    ├── Forbidden        403  a valid key that may not do this
+    ├── NotFound         404  not there, or another owner's
+    ├── Conflict         409  does not fit the present state
+    ├── TooLarge         413  more bytes than are taken
+    ├── TooMany          429  a limit was reached; says when to try again
+    └── Unavailable      503  cannot be served now; try again
+"""
+
+from typing import Final
+
+
+class ApiError(Exception):
+    """Base of all errors that clients are shown. `str(error)` is the detail."""
+
+    def __init__(self, code: str, detail: str, *, pointer: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.pointer = pointer
+        """JSON pointer to the part of the request that is wrong."""
+        self.retry_after = retry_after
+        """Seconds after which another try makes sense."""
+
+
+class Invalid(ApiError): ...
+
+
+class Unauthenticated(ApiError): ...
+
+
+class Forbidden(ApiError): ...
+
+
+class NotFound(ApiError): ...
+
+
+class Conflict(ApiError): ...
+
+
+class TooLarge(ApiError): ...
+
+
+class TooMany(ApiError): ...
+
+
+class Unavailable(ApiError): ...
+
+
+HTTP_STATUS: Final[dict[type[ApiError], int]] = {
+    Invalid: 422,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    TooMany: 429,
+    Unavailable: 503,
+}
+"""The one place where an HTTP status is chosen."""

@@ -1,0 +1,143 @@
+"""The JSON objects of the API, as clients see them and as repositories return them."""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from config.agents import AgentSpec
+from graph.events import CallStatus, Failure, Moment, Plan, StepKind, Usage
+
+RunStatus = Literal["queued", "running", "requires_action", "completed", "failed", "cancelled"]
+StepStatus = Literal["running", "completed", "failed"]
+ToolCallStatus = Literal["running"] | CallStatus
+T = TypeVar("T")
+Metadata = Annotated[dict[str, str], Field(max_length=16)]
+"""Up to 16 pairs of text that are the client's own."""
+
+
+class Resource(BaseModel):
+    """What a client receives. Frozen: a change makes a new one."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Request(BaseModel):
+    """What a client sends. A key we do not know is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Page(Resource, Generic[T]):
+    """One page of a list, oldest first unless `order` says otherwise."""
+
+    object: Literal["list"] = "list"
+    data: list[T]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+class PageQuery(Request):
+    """Which page: up to `limit` entries after (or before) the one with this id."""
+
+    limit: int = Field(20, ge=1, le=100)
+    order: Literal["asc", "desc"] = "desc"
+    after: str | None = None
+    before: str | None = None
+
+
+class NewConversation(Request):
+    title: str | None = Field(None, max_length=200)
+    metadata: Metadata = {}
+
+
+class Conversation(Resource):
+    id: str
+    title: str | None
+    metadata: Metadata
+    created_at: Moment
+
+
+class Attachment(Request):
+    """A picture or a file that comes with a message: its bytes as base64 in `data`, or a `url`."""
+
+    type: Literal["image", "file"]
+    name: str = Field(max_length=255)
+    media_type: str = Field(max_length=127)
+    data: str | None = None
+    url: str | None = Field(None, max_length=2048)
+
+
+class NewMessage(Request):
+    role: Literal["user", "assistant", "system"] = "user"
+    content: str = Field(max_length=1_000_000)
+    attachments: list[Attachment] = Field([], max_length=16)
+    parent_id: str | None = None
+
+
+class Message(Resource):
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    role: Literal["user", "assistant", "system"]
+    content: str
+    attachments: list[Attachment]
+    run_id: str | None
+    created_at: Moment
+
+
+class NewRun(Request):
+    agent_id: str = "router"
+    stream: bool = False
+    metadata: Metadata = {}
+
+
+class Run(Resource):
+    id: str
+    conversation_id: str
+    agent_id: str
+    status: RunStatus
+    plan: Plan | None
+    message_id: str | None
+    error: Failure | None
+    usage: Usage
+    metadata: Metadata
+    attempt: int
+    created_at: Moment
+    started_at: Moment | None
+    ended_at: Moment | None
+
+
+class ToolCall(Resource):
+    id: str
+    tool: str
+    arguments: dict[str, JsonValue]
+    status: ToolCallStatus
+    result: str | None
+    error: Failure | None
+    artifact_id: str | None
+
+
+class Step(Resource):
+    id: str
+    kind: StepKind
+    agent: str
+    task: str
+    depends_on: list[str]
+    status: StepStatus
+    output: str | None
+    error: Failure | None
+    usage: Usage
+    tool_calls: list[ToolCall]
+
+
+class Tool(Resource):
+    name: str
+    server: str
+    description: str
+    input_schema: dict[str, JsonValue]
+    annotations: dict[str, JsonValue]
+
+
+Agent = AgentSpec
+"""An agent is shown exactly as it is configured."""
