@@ -1,0 +1,1 @@
+"""Real counterparts with scripted behaviour: what stands in for the outside world in tests."""
