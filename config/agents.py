@@ -1,8 +1,11 @@
 """Agents as data: what `config/agents.yaml` and `POST /v1/agents` may say."""
 
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+
+from config.yaml_file import load_yaml
 
 ROUTER: Final = "router"
 RESERVED: Final = frozenset({"dispatch", "synthesis", "model", "tools", "open-agent"})
@@ -91,3 +94,12 @@ class AgentsFile(_Strict):
             if needed not in ids:
                 raise ValueError(f"an agent with the id {needed!r} is needed")
         return self
+
+
+def load_agents(path: Path) -> AgentsFile:
+    """Returns what the file says.
+
+    Raises:
+        ConfigError: it cannot be read, or its mistakes with line and key.
+    """
+    return load_yaml(path, AgentsFile)

@@ -1,8 +1,11 @@
 """Tool policies as data: what `config/tool_policies.yaml` may say. Deciding by them is `mcp_config`'s work."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt, StringConstraints
+
+from config.yaml_file import load_yaml
 
 Verdict = Literal["allow", "ask", "deny"]
 RateText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$")]
@@ -58,3 +61,12 @@ class ToolPolicies(_Strict):
     rules: list[Rule] = []
     tools: dict[str, ToolSettings] = {}
     """Keys are globs over `server__tool`; `*` holds the defaults."""
+
+
+def load_policies(path: Path) -> ToolPolicies:
+    """Returns what the file says.
+
+    Raises:
+        ConfigError: it cannot be read, or its mistakes with line and key.
+    """
+    return load_yaml(path, ToolPolicies)

@@ -1,0 +1,225 @@
+"""All that the product is told by its environment and by `.env`: the one reader of both.
+
+Each setting is the upper-case name of a field below; `.env.example` explains them to users, and a test keeps the two
+equal. An empty value counts as unset. Values given in code beat the environment, which beats `.env`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from config.api_keys import ApiKey, parse_api_keys
+from config.checkout import CHECKOUT, from_checkout
+from config.database_url import async_database_url, parse_database_url
+from config.env_source import EnvSource
+from config.errors import InvalidSettings
+from config.settings_mistakes import Origin, build_settings_mistakes
+
+ENV_FILE: Final = CHECKOUT / ".env"
+
+ModelProvider = Literal["embedded", "openai", "azure", "ollama"]
+
+_DEFAULT_MODELS: Final[Mapping[str, str]] = {
+    "embedded": "qwen2.5-coder-1.5b",
+    "openai": "gpt-5-mini",
+    "azure": "gpt-5-mini",
+    "ollama": "qwen3",
+}
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _parsed_keys(value: object) -> object:
+    return parse_api_keys(value) if isinstance(value, str) else value
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("expected an address that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def _inline_or_path(value: str) -> str:
+    return value if value.lstrip().startswith("{") else str(from_checkout(Path(value)))
+
+
+FilePath = Annotated[Path, AfterValidator(from_checkout)]
+FilePaths = Annotated[list[FilePath], BeforeValidator(_split)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+DatabaseUrl = Annotated[str, AfterValidator(parse_database_url)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+def _default_provider(given: Mapping[str, Any]) -> ModelProvider:
+    if given.get("openai_api_key") or given.get("openai_base_url"):
+        return "openai"
+    if given.get("azure_openai_endpoint"):
+        return "azure"
+    return "ollama" if given.get("ollama_base_url") else "embedded"
+
+
+def _default_model(checked: Mapping[str, Any]) -> str:
+    provider = checked["model_provider"]
+    deployment: str | None = checked["azure_openai_deployment"] if provider == "azure" else None
+    return deployment or _DEFAULT_MODELS[provider]
+
+
+def _default_model_dir() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "open-agent" / "models"
+
+
+class Settings(BaseSettings):
+    """The settings, checked. Relative paths are relative to the checkout, whatever the current folder is."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True, env_file=ENV_FILE
+    )
+
+    # Where it listens
+    host: str = "127.0.0.1"
+    """The address to listen on; only this machine reaches the default."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """0 takes a free port."""
+    max_body_bytes: int = Field(default=10_000_000, gt=0)
+    """A request with a larger body is refused."""
+
+    # Who may come in
+    auth_mode: Literal["apikey"] = "apikey"
+    """How clients prove who they are: an API key in `Authorization: Bearer`."""
+    api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(_parsed_keys)] = Field(default=(), repr=False)
+    """`[name=][role:]key`, comma-separated. Without any, one admin key is generated and kept under `data_dir`."""
+
+    # Where it keeps things
+    data_dir: FilePath = Path("data")
+    """Database, checkpoints, the generated key."""
+    database_url: DatabaseUrl = Field(
+        default_factory=lambda checked: f"sqlite:///{checked['data_dir'] / 'app.db'}", repr=False
+    )
+    """`sqlite:///file` or `postgresql://…`; by default `app.db` in `data_dir`."""
+    model_dir: FilePath = Field(default_factory=_default_model_dir)
+    """The cache for the embedded model's weights (1.1 GB)."""
+
+    # Models
+    openai_api_key: SecretStr | None = None
+    openai_base_url: WebAddress | None = None
+    """Any server that speaks OpenAI's API; it may ask for no key."""
+    azure_openai_endpoint: WebAddress | None = None
+    azure_openai_api_key: SecretStr | None = None
+    azure_openai_api_version: str = "2025-04-01-preview"
+    azure_openai_deployment: str | None = None
+    """The deployment to use; without it, `default_model` names one."""
+    ollama_base_url: WebAddress = "http://127.0.0.1:11434"
+    model_provider: ModelProvider
+    """Whose `default_model` is. Unset: the first of openai, azure, ollama that is configured, else embedded."""
+    default_model: str = Field(default_factory=_default_model, min_length=1)
+    """The model of agents that ask for `default`, by the provider's own name for it."""
+
+    # Agents and tools
+    agents_file: FilePath = Path("config/agents.yaml")
+    tool_policies_file: FilePath = Path("config/tool_policies.yaml")
+    mcp_servers: Annotated[str, AfterValidator(_inline_or_path)] = Field("mcp_config/servers.json", repr=False)
+    """The path of a file in the `mcpServers` format, or that JSON itself."""
+    server_start_timeout: Seconds = 20
+    """Seconds an MCP server may take to start."""
+    tool_timeout: Seconds = 30
+    """Seconds for one tool call where no policy says otherwise."""
+    run_concurrency: int = Field(default=8, ge=1, le=1000)
+    """Runs at work at the same time; others wait in the queue."""
+    sql_agent_database_url: DatabaseUrl | None = Field(default=None, repr=False)
+    """The database that the sql tools read; by default the sample shop."""
+    docs_folders: FilePaths = [Path("docs")]
+    """Folders of Markdown and text that the docs tools search."""
+    log_folders: FilePaths = Field(default_factory=lambda checked: [checked["data_dir"] / "logs"])
+    """The only folders in which the devops tools may read logs."""
+
+    # Its own log
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = "console"
+
+    environment: dict[str, str] = Field(default_factory=dict, repr=False, exclude=True)
+    """What `${NAME}` in `servers.json` can mean: the environment and `.env`, and the folders above. No setting."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_provider(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {"model_provider": _default_provider(given), **given}
+
+    @field_validator("environment")
+    @classmethod
+    def _with_checked_values(cls, environment: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        # MCP servers get these by `${NAME}`: as absolute paths, and also when they were given in code.
+        return environment | {
+            name.upper(): ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            for name in ("data_dir", "sql_agent_database_url", "docs_folders", "log_folders")
+            if (value := info.data.get(name)) is not None
+        }
+
+    @model_validator(mode="after")
+    def _provider_is_complete(self) -> Self:
+        if missing := self._missing_for_provider():
+            raise ValueError(f"MODEL_PROVIDER={self.model_provider} needs {missing}")
+        if self.default_model.startswith(tuple(f"{provider}:" for provider in _DEFAULT_MODELS)):
+            raise ValueError("DEFAULT_MODEL is the model's name alone; MODEL_PROVIDER says whose it is")
+        return self
+
+    def _missing_for_provider(self) -> str | None:
+        if self.model_provider == "openai" and not (self.openai_api_key or self.openai_base_url):
+            return "OPENAI_API_KEY, or OPENAI_BASE_URL for a server that asks for no key"
+        if self.model_provider == "azure" and not (self.azure_openai_endpoint and self.azure_openai_api_key):
+            return "AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY"
+        return None
+
+    @property
+    def async_database_url(self) -> str:
+        """`database_url` with the driver that SQLAlchemy needs."""
+        return async_database_url(self.database_url)
+
+    @property
+    def default_selector(self) -> str:
+        """What the model selector `default` stands for: `provider:name`."""
+        return f"{self.model_provider}:{self.default_model}"
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, EnvSource(settings_cls, dotenv_settings, os.environ)
+
+
+def load_settings(env_file: Path | None = ENV_FILE, **given: Any) -> Settings:  # noqa: ANN401: any field's value, checked below
+    """Returns the settings; what is given in code beats the environment, which beats `env_file`.
+
+    Raises:
+        ConfigError: with a line for each mistake: where it is written, its name, and what was expected.
+    """
+    try:
+        return Settings(_env_file=env_file, **given)
+    except ValidationError as error:
+        origin = Origin(given, os.environ, env_file)
+        raise InvalidSettings(build_settings_mistakes(error, origin, Settings.model_fields)) from None
