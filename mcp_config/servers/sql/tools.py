@@ -1,0 +1,117 @@
+"""The two tools of the sql server, `schema` and `query`, and the text they answer with."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from mcp_config.servers.readable import clip_lines, format_cell, join_cells
+from mcp_config.servers.serving import RefusedError
+from mcp_config.servers.sql.database import (
+    COUNT_LIMIT,
+    Column,
+    Database,
+    Limits,
+    QueryFailedError,
+    Rows,
+    Table,
+    UnknownColumnError,
+)
+from mcp_config.servers.sql.guard import check_query, used_tables
+
+_CELL_WIDTH = 200
+_EXAMPLES = 3
+_NAMES = frozenset({"conversations", "runs", "tool_calls", "events"})
+"""Tables that only the product's own database has together."""
+
+
+class SqlTools:
+    """Answers from one database. Without `guard` only the engine's own lock is left: for security tests."""
+
+    def __init__(self, database: Database, limits: Limits, *, guard: bool = True) -> None:
+        self._database = database
+        self._limits = limits
+        self._guard = guard
+
+    def schema(
+        self,
+        table: Annotated[str, Field(description="One table, for its example rows too; empty for all tables")] = "",
+    ) -> str:
+        """Lists the database's tables with their columns, keys and row counts. Call it before `query`."""
+        try:
+            tables = self._tables()
+            if not table:
+                lines, more = clip_lines(map(self._describe, tables), self._limits.characters)
+                rest = [f"… {more} more tables; ask for one by name"] if more else []
+                return "\n".join(lines + rest) or "The database has no tables."
+            return self._describe_one(_find(table, tables))
+        except QueryFailedError as failure:
+            raise RefusedError(str(failure)) from None
+
+    def query(self, sql: Annotated[str, Field(description="One SELECT statement")]) -> str:
+        """Runs one read-only SQL SELECT on the database and returns the rows. See `schema` for tables and columns."""
+        statement = sql.strip().removesuffix(";")
+        tables: Sequence[Table] = ()
+        try:
+            tables = self._tables()
+            if self._guard:
+                check_query(statement, self._database.dialect, tables)
+            return self._format(self._database.select(statement))
+        except UnknownColumnError as failure:
+            raise RefusedError("; ".join([str(failure), *self._columns_used(statement, tables)])) from None
+        except QueryFailedError as failure:
+            raise RefusedError(str(failure)) from None
+
+    def _tables(self) -> list[Table]:
+        tables = self._database.tables()
+        if {table.name for table in tables} >= _NAMES:
+            raise QueryFailedError(
+                "This is open-agent's own database, which agents may not read. "
+                "Set SQL_AGENT_DATABASE_URL to the database to be asked about."
+            )
+        return tables
+
+    def _describe(self, table: Table) -> str:
+        columns = ", ".join(_format_column(column) for column in table.columns)
+        return f"{table.name} ({self._count(table)} rows): {columns}"
+
+    def _describe_one(self, table: Table) -> str:
+        quoted = ".".join(f'"{part}"' for part in table.name.split("."))
+        # the name comes from the catalogue
+        examples = self._database.select(f"SELECT * FROM {quoted} LIMIT {_EXAMPLES}")  # noqa: S608
+        return "\n".join([self._describe(table), "", "First rows:", self._format(examples)])
+
+    def _count(self, table: Table) -> str:
+        count = self._database.count(table.name)
+        return str(count) if count <= COUNT_LIMIT else f"more than {COUNT_LIMIT}"
+
+    def _columns_used(self, sql: str, tables: Sequence[Table]) -> list[str]:
+        return [
+            f"columns of {table.name}: {', '.join(column.name for column in table.columns)}"
+            for table in used_tables(sql, self._database.dialect, tables)
+        ]
+
+    def _format(self, result: Rows) -> str:
+        lines = [join_cells([format_cell(value, _CELL_WIDTH) for value in row]) for row in result.rows]
+        kept, clipped = clip_lines(lines, self._limits.characters)
+        more = result.more + clipped
+        count = f"{more}" if result.more_is_exact else f"more than {more}"
+        shown = f"… {count} more rows (use COUNT, GROUP BY, WHERE or LIMIT)" if more else f"({_rows(len(kept))})"
+        return "\n".join([join_cells(result.columns), *kept, shown])
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _find(name: str, tables: Sequence[Table]) -> Table:
+    for table in tables:
+        if table.name.lower() == name.strip().lower():
+            return table
+    raise QueryFailedError(f"no such table: {name}; tables: {', '.join(table.name for table in tables)}")
+
+
+def _format_column(column: Column) -> str:
+    key = " PRIMARY KEY" if column.primary_key else ""
+    target = f" -> {column.references}" if column.references else ""
+    return f"{column.name} {column.type}{key}{target}"
