@@ -212,7 +212,7 @@ class Settings(BaseSettings):
         return init_settings, EnvSource(settings_cls, dotenv_settings, os.environ)
 
 
-def load_settings(env_file: Path | None = ENV_FILE, **given: Any) -> Settings:  # noqa: ANN401: any field's value, checked below
+def load_settings(env_file: Path | None = ENV_FILE, **given: Any) -> Settings:  # noqa: ANN401 (any field, checked below)
     """Returns the settings; what is given in code beats the environment, which beats `env_file`.
 
     Raises:
