@@ -1,0 +1,70 @@
+# All that people do with a checkout, one word each. `make help` lists them.
+#
+# Any setting of `.env.example` can be given on the line: make run PORT=9000
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# Which Python makes .venv; unset, the newest one on the PATH from 3.11 up.
+export PYTHON
+# How many tests run at the same time.
+WORKERS ?= 2
+# Set to 1 to let `make lock` raise what is locked already.
+UPGRADE ?=
+
+bin := .venv/bin
+pytest := $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
+lock := $(bin)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
+
+.PHONY: help install run dev check format lint types layers quick fix test test-model eval lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+install: ## make .venv and install what the product needs
+	@sh bootstrap.sh run
+
+run: install ## start open-agent (the first start installs it); PORT=9000 and other settings may follow
+	@exec ./open-agent serve
+
+dev: ## install also what tests and checks need
+	@sh bootstrap.sh dev
+
+check: dev ## the quick loop: format, lint, types, layers, fast tests (under a minute)
+	@$(MAKE) --no-print-directory -j2 --output-sync=target format lint types layers quick
+
+format:
+	@$(bin)/ruff format --check --quiet . || { echo "Run make fix."; exit 1; }
+
+lint:
+	@$(bin)/ruff check --quiet .
+
+types:
+	@$(bin)/mypy --no-error-summary
+
+layers:
+	@$(bin)/lint-imports --no-logo
+
+quick:
+	@$(pytest) -m "not slow and not model"
+
+fix: dev ## format, and mend what ruff can
+	@$(bin)/ruff check --fix --quiet . ; $(bin)/ruff format .
+
+test: dev ## run all tests but those of the embedded model
+	@$(pytest) -m "not model"
+
+test-model: dev ## run the embedded model end to end (1.1 GB of weights, fetched once)
+	@$(bin)/python -m pytest -m model
+
+eval: dev ## measure how well the router routes
+	@./open-agent eval
+
+lock: dev ## write the locks anew after a change of pyproject.toml; UPGRADE=1 raises versions
+	@$(lock) --extra dev --output-file requirements-dev.lock
+	@$(lock) --constraint requirements-dev.lock --output-file requirements.lock
+
+clean: ## remove what was installed and cached; your data stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .langgraph_api
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
