@@ -33,12 +33,17 @@ def format_cell(value: object, width: int) -> str:
 
 
 def clip_lines(lines: Iterable[str], limit: int) -> tuple[list[str], int]:
-    """Returns the first lines that fit into `limit` characters together, and how many did not fit."""
+    """Returns the first lines that fit into `limit` characters together, and how many did not fit.
+
+    The first line is always there, cut if it must be.
+    """
     kept: list[str] = []
     room, left_out = limit, 0
     for line in lines:
         room -= len(line) + 1
-        if room < 0:
+        if room < 0 and not kept:
+            kept.append(f"{line[:limit]}… ({len(line) - limit} more characters)")
+        elif room < 0:
             left_out += 1
         else:
             kept.append(line)

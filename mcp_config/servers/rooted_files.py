@@ -50,7 +50,7 @@ class RootedFiles:
         return list(self._roots)
 
     def walk(self, limit: int) -> Iterator[FoundFile]:
-        """Yields at most `limit` regular files, in order of their names; links and hidden folders are passed over."""
+        """Yields at most `limit` regular files, in a stable order; links and hidden folders are passed over."""
         left = limit
         for root in self._roots.values():
             for found in _files_of(root):

@@ -1,5 +1,6 @@
 """The two tools of the sql server, `schema` and `query`, and the text they answer with."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from mcp_config.servers.sql.guard import check_query, used_tables
 
 _CELL_WIDTH = 200
 _EXAMPLES = 3
-_NAMES = frozenset({"conversations", "runs", "tool_calls", "events"})
+_OWN_TABLES = frozenset({"conversations", "runs", "tool_calls", "events"})
 """Tables that only the product's own database has together."""
 
 
@@ -58,13 +59,13 @@ class SqlTools:
                 check_query(statement, self._database.dialect, tables)
             return self._format(self._database.select(statement))
         except UnknownColumnError as failure:
-            raise RefusedError("; ".join([str(failure), *self._columns_used(statement, tables)])) from None
+            raise RefusedError(self._explain(failure, statement, tables)) from None
         except QueryFailedError as failure:
             raise RefusedError(str(failure)) from None
 
     def _tables(self) -> list[Table]:
         tables = self._database.tables()
-        if {table.name for table in tables} >= _NAMES:
+        if {table.name for table in tables} >= _OWN_TABLES:
             raise QueryFailedError(
                 "This is open-agent's own database, which agents may not read. "
                 "Set SQL_AGENT_DATABASE_URL to the database to be asked about."
@@ -85,11 +86,18 @@ class SqlTools:
         count = self._database.count(table.name)
         return str(count) if count <= COUNT_LIMIT else f"more than {COUNT_LIMIT}"
 
-    def _columns_used(self, sql: str, tables: Sequence[Table]) -> list[str]:
-        return [
-            f"columns of {table.name}: {', '.join(column.name for column in table.columns)}"
-            for table in used_tables(sql, self._database.dialect, tables)
+    def _explain(self, failure: UnknownColumnError, sql: str, tables: Sequence[Table]) -> str:
+        """Adds to an unknown column which columns there are, and which tables have one of that name."""
+        used = used_tables(sql, self._database.dialect, tables)
+        wanted = set(re.findall(r"\w+", str(failure).lower())) - {"column"}
+        owners = [
+            f"{column.name} is in {table.name}"
+            for table in tables
+            for column in table.columns
+            if table not in used and column.name.lower() in wanted
         ]
+        columns = [f"columns of {table.name}: {', '.join(column.name for column in table.columns)}" for table in used]
+        return "; ".join([str(failure), *columns, *owners])
 
     def _format(self, result: Rows) -> str:
         lines = [join_cells([format_cell(value, _CELL_WIDTH) for value in row]) for row in result.rows]
