@@ -53,7 +53,9 @@ async def run_program(argv: Sequence[str]) -> list[str]:
     lines = output.decode(errors="replace").splitlines()
     if failed:
         # the last lines say what went wrong
-        raise RefusedError("\n".join(lines[-_ERROR_LINES:])[-_ERROR_CHARACTERS:] or f"{Path(argv[0]).name} failed")
+        raise RefusedError(
+            "\n".join(lines[-_ERROR_LINES:])[-_ERROR_CHARACTERS:].strip() or f"{Path(argv[0]).name} failed"
+        )
     return lines if whole else [*lines, f"… cut after {_MAX_BYTES} bytes"]
 
 

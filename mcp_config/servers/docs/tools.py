@@ -46,9 +46,8 @@ class DocsTools:
         wanted = heading or anchor
         chosen = with_subsections(sections, wanted) if wanted else sections
         if not chosen:
-            raise RefusedError(
-                f"{file} has no heading {wanted!r}; headings: {_enumerate(part.anchor for part in sections if part.anchor)}"
-            )
+            headings = _enumerate(section.anchor for section in sections if section.anchor)
+            raise RefusedError(f"{file} has no heading {wanted!r}; headings: {headings}")
         return _page(_cite(file, chosen[0].anchor if wanted else ""), _join(chosen), part)
 
 
