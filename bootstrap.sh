@@ -95,9 +95,10 @@ pip_install() {
 }
 
 show_progress() {
-    seen=0 line=''
+    seen=0 last=''
     while IFS= read -r line; do
         printf '%s\n' "$line" >>"$log"
+        last=$line
         case $line in
             Collecting\ * | 'Requirement already satisfied: '*) seen=$((seen + 1)) ;;
             *) continue ;;
@@ -105,7 +106,7 @@ show_progress() {
         if [ -t 1 ]; then printf '\r  %s of %s' "$seen" "$total"; fi
     done
     if [ -t 1 ]; then printf '\r\033[K'; fi
-    [ "$line" = 'pip ended with 0' ]
+    [ "$last" = 'pip ended with 0' ]
 }
 
 explain_failure() {
