@@ -1,0 +1,60 @@
+"""An HTTP client for MCP servers that gathers no more than the cap. Uses no proxy or credential of our environment."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import httpx
+from typing_extensions import override
+
+MAX_MESSAGE: Final = 8 * 1024 * 1024
+"""Bytes of one body, or of one line of an event stream: the same bound as for a line over stdio."""
+
+
+class MessageTooLong(httpx.TransportError):
+    """The server sent a message beyond `MAX_MESSAGE`."""
+
+
+class _BoundedStream(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream, *, by_line: bool) -> None:
+        self._stream = stream
+        self._by_line = by_line
+
+    @override
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        gathered = 0
+        async for chunk in self._stream:
+            line_end = chunk.rfind(b"\n") if self._by_line else -1
+            gathered = gathered + len(chunk) if line_end < 0 else len(chunk) - line_end - 1
+            if gathered > MAX_MESSAGE:
+                raise MessageTooLong("sent a message of more than 8 MiB; ask for less")
+            yield chunk
+
+    @override
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _BoundedTransport(httpx.AsyncHTTPTransport):
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if not isinstance(response.stream, httpx.AsyncByteStream):
+            raise TypeError("an asynchronous transport gives asynchronous streams")
+        by_line = response.headers.get("content-type", "").startswith("text/event-stream")
+        response.stream = _BoundedStream(response.stream, by_line=by_line)
+        return response
+
+
+def build_http_client(
+    headers: dict[str, str] | None = None, timeout: httpx.Timeout | None = None, auth: httpx.Auth | None = None
+) -> httpx.AsyncClient:
+    # no compression: a small body must not become a big one
+    plain = {"Accept-Encoding": "identity", **(headers or {})}
+    return httpx.AsyncClient(
+        transport=_BoundedTransport(),
+        headers=plain,
+        timeout=timeout,
+        auth=auth,
+        follow_redirects=False,
+        trust_env=False,
+    )

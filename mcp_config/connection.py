@@ -1,0 +1,256 @@
+"""One server, kept alive. Its owner task enters and leaves each session and starts it again after a loss.
+
+Calls come from any task and only wait here. What this server does wrong stays here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, assert_never
+
+from pydantic import JsonValue
+
+from mcp_config.definitions import Listing, build_listing
+from mcp_config.errors import CallTimedOut, NeverSent, RemoteError, ServerLost, ServerUnavailable, ToolError
+from mcp_config.sdk import Session, describe_failure, open_session
+from mcp_config.server_config import ServerConfig
+from mcp_config.tools import JsonObject
+from mcp_config.warden import Warden
+
+ServerState = Literal["starting", "ready", "degraded", "failed"]
+
+_MAX_PAGES: Final = 50
+_MAX_TOOLS: Final = 500
+_BACK_OFF: Final = (0.2, 10.0)
+_PATIENT_FAILURES: Final = 8
+_RARE_SECONDS: Final = 60.0
+"""Between starts once a server never came up so often that it is not likely to by itself."""
+_STABLE_SECONDS: Final = 10.0
+_PING_SECONDS: Final = 1.0
+_REFRESH_SECONDS: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServerHealth:
+    """How a server is. `degraded`: it works, or is being started again, and `detail` says what is amiss."""
+
+    state: ServerState
+    detail: str = ""
+    tools: int = 0
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class _Abandoned:
+    """A call nobody waits for any more; `late` when its deadline passed."""
+
+    request: int
+    late: bool
+
+
+class _Changed: ...
+
+
+@dataclass
+class _Live:
+    """A session that is up, what its owner is to look at, and how many calls wait on it."""
+
+    session: Session
+    mailbox: asyncio.Queue[_Abandoned | _Changed | ToolError]
+    in_flight: int = 0
+
+
+class Connection:
+    def __init__(self, config: ServerConfig, warden: Warden, start_timeout: float, changed: Callable[[], None]) -> None:
+        self.config = config
+        self.listing = Listing(())
+        """What it offers: kept while it is started again after a loss, empty once a start failed."""
+        self._warden = warden
+        self._start_timeout = config.start_timeout or start_timeout
+        self._tell_changed = changed
+        self._state: ServerState = "starting"
+        self._detail = ""
+        self._live: _Live | None = None
+        self._turned = asyncio.Event()
+        self._refresh_due = False
+
+    @property
+    def health(self) -> ServerHealth:
+        return ServerHealth(self._state, self._detail, len(self.listing.tools), self.config.required)
+
+    async def settled(self) -> None:
+        """Returns once the first start came to an end, good or bad."""
+        while self._state == "starting":
+            await self._turned.wait()
+
+    # ------------------------------------------------------------------ the owner
+    async def own(self) -> None:
+        """Runs for as long as the server is wanted; ends by cancellation, or at once when it is not to be started."""
+        failures = 0
+        while not self.config.obstacle:
+            self._live, began = None, asyncio.get_running_loop().time()
+            reason = await self._live_once()
+            was_up, self._live = self._live is not None, None
+            stable = was_up and asyncio.get_running_loop().time() - began > _STABLE_SECONDS
+            failures = 1 if stable else failures + 1
+            _log.warning("MCP server %s: %s", self.config.name, reason)
+            self._turn("degraded" if was_up else "failed", reason)
+            await asyncio.sleep(_pause(failures, was_up=was_up))
+        self._turn("failed", f"not started: {self.config.obstacle}")
+
+    async def _live_once(self) -> str:
+        """Lives through one session and returns in a line why it ended."""
+        try:
+            async with asyncio.timeout(self._start_timeout) as deadline:
+                async with open_session(self.config, self._warden, self._on_tools_changed) as session:
+                    live = _Live(session, asyncio.Queue())
+                    session.lost.add_done_callback(lambda lost: live.mailbox.put_nowait(lost.result()))
+                    await self._start(live)
+                    deadline.reschedule(None)
+                    await self._watch(live)
+        except TimeoutError:
+            return f"did not start within {self._start_timeout:g} seconds"
+        except Exception as error:
+            # an edge: beyond it are other people's programs, and nothing they do may end more than their session
+            return self.config.without_secrets(describe_failure(error))
+        raise AssertionError("a session is watched until it ends")
+
+    async def _start(self, live: _Live) -> None:
+        try:
+            await live.session.initialize()
+            listing = await self._list(live.session)
+        except (ToolError, NeverSent):
+            if live.session.lost.done():
+                raise live.session.lost.result() from None
+            raise
+        self._live = live
+        self._offer(listing)
+
+    async def _watch(self, live: _Live) -> None:
+        while True:
+            match await live.mailbox.get():
+                case _Abandoned() as call:
+                    await self._let_go(live, call)
+                case _Changed():
+                    self._refresh_due = False
+                    await self._refresh(live)
+                case ToolError() as fault:
+                    raise fault
+                case unreachable:
+                    assert_never(unreachable)
+
+    async def _let_go(self, live: _Live, call: _Abandoned) -> None:
+        """Tells the server to stop. One that does not even answer a ping then is sick, and so is the work it does:
+
+        its processes are ended. So they are after a missed deadline, if no other call would suffer by it.
+        """
+        sick = call.late and live.in_flight == 0
+        try:
+            async with asyncio.timeout(_PING_SECONDS):
+                await live.session.cancel(call.request)
+                if not sick:
+                    await live.session.ping()
+        except (TimeoutError, NeverSent):
+            sick = True
+        except RemoteError:
+            pass  # it knows no ping, but it answers
+        if sick:
+            live.session.lose(ServerLost("did not answer in time and is started again"))
+
+    async def _refresh(self, live: _Live) -> None:
+        try:
+            async with asyncio.timeout(self._start_timeout):
+                listing = await self._list(live.session)
+        except TimeoutError:
+            raise ServerLost("does not list its tools") from None
+        self._offer(listing)
+
+    def _offer(self, listing: Listing) -> None:
+        self.listing = listing
+        self._turn("degraded" if listing.quarantined else "ready", _put_aside(listing))
+
+    def _on_tools_changed(self) -> None:
+        # gathered for a moment: a flood of notices makes few listings
+        if not self._refresh_due and (live := self._live) is not None:
+            self._refresh_due = True
+            asyncio.get_running_loop().call_later(_REFRESH_SECONDS, live.mailbox.put_nowait, _Changed())
+
+    async def _list(self, session: Session) -> Listing:
+        entries: list[JsonValue] = []
+        cursor, seen = None, set[str]()
+        for _ in range(_MAX_PAGES):
+            page = await session.list_page(cursor)
+            tools, following = page.get("tools"), page.get("nextCursor")
+            entries += tools if isinstance(tools, list) else []
+            if not isinstance(following, str) or following in seen or len(entries) >= _MAX_TOOLS:
+                break
+            cursor = following
+            seen.add(cursor)
+        return build_listing(entries[:_MAX_TOOLS])
+
+    def _turn(self, state: ServerState, detail: str) -> None:
+        self._state, self._detail = state, detail
+        if state == "failed":
+            self.listing = Listing(())
+        turned, self._turned = self._turned, asyncio.Event()
+        turned.set()
+        self._tell_changed()
+
+    # ------------------------------------------------------------------ callers
+    async def call(self, tool: str, arguments: JsonObject, seconds: float) -> JsonObject:
+        """Calls the tool of this (the server's own) name and returns the raw result, within the deadline.
+
+        A call that did not leave is sent again to the next session; one that left never is.
+
+        Raises:
+            ToolError: in one of its kinds.
+        """
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                while True:
+                    live = await self._live_session()
+                    try:
+                        return await _send(live, tool, arguments, deadline)
+                    except NeverSent:
+                        await self._gone(live)
+        except TimeoutError:
+            raise CallTimedOut(f"no answer within {seconds:g} seconds") from None
+
+    async def _live_session(self) -> _Live:
+        while self._live is None or self._live.session.lost.done():
+            if self._state == "failed":
+                raise ServerUnavailable(f"the server {self.config.name} is not available: {self._detail}")
+            await self._turned.wait()
+        return self._live
+
+    async def _gone(self, live: _Live) -> None:
+        while self._live is live:
+            await self._turned.wait()
+
+
+async def _send(live: _Live, tool: str, arguments: JsonObject, deadline: asyncio.Timeout) -> JsonObject:
+    sent: list[int] = []
+    live.in_flight += 1
+    try:
+        return await live.session.call_tool(tool, arguments, sent.append)
+    except asyncio.CancelledError:
+        for request in sent:
+            live.mailbox.put_nowait(_Abandoned(request, late=deadline.expired()))
+        raise
+    finally:
+        live.in_flight -= 1
+
+
+def _pause(failures: int, *, was_up: bool) -> float:
+    least, most = _BACK_OFF
+    if failures > _PATIENT_FAILURES:
+        return most if was_up else _RARE_SECONDS
+    return float(min(least * 2 ** (failures - 1), most))
+
+
+def _put_aside(listing: Listing) -> str:
+    count = len(listing.quarantined)
+    return f"{count} of its tools cannot be used: {'; '.join(listing.quarantined[:5])}" if count else ""

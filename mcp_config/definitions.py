@@ -1,0 +1,75 @@
+"""Reads tool definitions as servers give them, one by one: a bad one is put aside with its reason, the others stand."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import JsonValue
+
+from mcp_config.names import MAX_DESCRIPTION, clean_text
+from mcp_config.schema import ArgumentSchema, UnusableSchema
+from mcp_config.tools import JsonObject
+
+_MAX_BYTES: Final = 256 * 1024
+_MAX_TOOL_NAME: Final = 256
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A tool in its server's words, proved usable."""
+
+    name: str
+    description: str
+    schema: ArgumentSchema
+    annotations: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a server offers. `quarantined` says what was put aside, and why, a line each."""
+
+    tools: tuple[Definition, ...]
+    quarantined: tuple[str, ...] = ()
+
+
+class _Bad(ValueError): ...
+
+
+def build_listing(entries: Sequence[JsonValue]) -> Listing:
+    """Returns the usable definitions in the server's order; of two with one name the first stands."""
+    tools: dict[str, Definition] = {}
+    quarantined = []
+    for position, entry in enumerate(entries):
+        try:
+            tool = _read(entry)
+        except (_Bad, UnusableSchema) as reason:
+            quarantined.append(f"{_shown_name(entry, position)}: {reason}")
+            continue
+        if tools.setdefault(tool.name, tool) is not tool:
+            quarantined.append(f"{_shown_name(entry, position)}: is listed twice; the first stands")
+    return Listing(tuple(tools.values()), tuple(quarantined))
+
+
+def _read(entry: JsonValue) -> Definition:
+    if not isinstance(entry, dict):
+        raise _Bad("is no object")
+    name, description, annotations = entry.get("name"), entry.get("description"), entry.get("annotations")
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_TOOL_NAME:
+        raise _Bad("has no usable name")
+    if not isinstance(schema := entry.get("inputSchema"), dict):
+        raise _Bad("has no `inputSchema` object")
+    if len(json.dumps(entry)) > _MAX_BYTES:
+        raise _Bad(f"its definition is longer than {_MAX_BYTES // 1024} KiB")
+    shown = clean_text(description, MAX_DESCRIPTION) if isinstance(description, str) else ""
+    return Definition(name, shown, ArgumentSchema(schema), _hints(annotations))
+
+
+def _hints(annotations: JsonValue) -> JsonObject:
+    hints = annotations if isinstance(annotations, dict) else {}
+    return {key: hint for key, hint in hints.items() if key.endswith("Hint") and isinstance(hint, bool)}
+
+
+def _shown_name(entry: JsonValue, position: int) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return clean_text(name, 64) if isinstance(name, str) and name else f"tool {position + 1}"

@@ -1,0 +1,43 @@
+"""What can go wrong with a call beyond our doors. Each has a stable code; the text is for the model.
+
+ToolError
+├── ServerUnavailable   server_unavailable   it is not up, and why
+├── ServerLost          server_lost          it went away with the call in flight
+├── ResultTooLarge      result_too_large     it sent more than is ever read
+├── CallTimedOut        timeout              no answer within the deadline
+└── RemoteError         tool_error           it answered with an error
+"""
+
+from typing import ClassVar
+
+from mcp_config.tools import CallStatus
+
+
+class ToolError(Exception):
+    code: ClassVar[str]
+    status: ClassVar[CallStatus] = "error"
+
+
+class ServerUnavailable(ToolError):
+    code = "server_unavailable"
+
+
+class ServerLost(ToolError):
+    code = "server_lost"
+
+
+class ResultTooLarge(ToolError):
+    code = "result_too_large"
+
+
+class CallTimedOut(ToolError):
+    code = "timeout"
+    status = "timeout"
+
+
+class RemoteError(ToolError):
+    code = "tool_error"
+
+
+class NeverSent(RuntimeError):
+    """The request did not leave: it may be sent again to the next session."""

@@ -1,0 +1,198 @@
+"""Checks arguments against a tool's own schema, within a bounded time and without fetching anything.
+
+Both sides may be hostile: the schema is the server's, the arguments are a model's.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+import regex  # type: ignore[import-untyped]  # not `re`: a match here can be given a time limit
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend, validator_for
+from pydantic import JsonValue
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import EMPTY_REGISTRY
+
+from mcp_config.tools import JsonObject
+
+MAX_SECONDS: Final = 0.25
+MAX_DEPTH: Final = 64
+MAX_ARGUMENT_BYTES: Final = 1024 * 1024
+_MAX_COMPLAINTS: Final = 3
+_SHOWN: Final = 200
+
+
+class UnusableSchema(ValueError):
+    """A tool's schema cannot be applied. The text says why."""
+
+
+class _OutOfTime(RuntimeError): ...
+
+
+class _Descends(Protocol):
+    """The part of a jsonschema validator that its rules use."""
+
+    def descend(
+        self, instance: object, schema: object, path: str, schema_path: str | None = None
+    ) -> Iterator[ValidationError]: ...
+
+
+class ArgumentSchema:
+    """A tool's schema, proved usable.
+
+    Raises:
+        UnusableSchema: it is no JSON Schema, nests too deeply, or refers to what is not in it.
+    """
+
+    def __init__(self, schema: JsonObject) -> None:
+        self.schema = schema
+        self._ends_at = 0.0
+        if depth(schema, MAX_DEPTH) > MAX_DEPTH:
+            raise UnusableSchema(f"its schema nests deeper than {MAX_DEPTH}")
+        base = validator_for(schema, default=Draft202012Validator)
+        try:
+            base.check_schema(schema)
+        except SchemaError as error:
+            raise UnusableSchema(f"its schema is wrong at {_pointer(error)}: {error.message[:_SHOWN]}") from None
+        _check_references_and_patterns(schema)
+        bounded = {key: self._in_time(rule) for key, rule in {**base.VALIDATORS, **self._safe_rules()}.items()}
+        registry: Registry[Any] = EMPTY_REGISTRY  # it retrieves nothing
+        # no types: `extend` makes the class at run time
+        self._validator: Validator = extend(base, bounded)(schema, registry=registry)  # type: ignore[no-untyped-call]
+
+    def complaint(self, arguments: JsonObject) -> str:
+        """Returns what is wrong with the arguments in words a model can act on; empty when they fit."""
+        if depth(arguments, MAX_DEPTH) > MAX_DEPTH:
+            return f"the arguments nest deeper than {MAX_DEPTH}"
+        if len(json.dumps(arguments)) > MAX_ARGUMENT_BYTES:
+            return f"the arguments are longer than {MAX_ARGUMENT_BYTES // 1024} KiB"
+        self._ends_at = time.monotonic() + MAX_SECONDS
+        try:
+            return _told(self._validator.iter_errors(arguments))
+        except (_OutOfTime, TimeoutError):
+            return "checking the arguments against the tool's schema takes too long; send simpler ones"
+        except (RecursionError, Unresolvable, regex.error) as error:
+            return f"the tool's schema cannot be applied ({type(error).__name__}); the tool cannot be used"
+
+    def _in_time(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        def bounded(validator: object, value: object, instance: object, schema: object) -> Iterator[ValidationError]:
+            if time.monotonic() > self._ends_at:
+                raise _OutOfTime
+            yield from rule(validator, value, instance, schema) or ()
+
+        return bounded
+
+    def _safe_rules(self) -> Mapping[str, Callable[..., Any]]:
+        return {
+            "pattern": self._pattern,
+            "patternProperties": self._pattern_properties,
+            "additionalProperties": self._additional_properties,
+            "uniqueItems": _unique_items,
+        }
+
+    def _matches(self, pattern: str, text: str) -> bool:
+        return regex.search(pattern, text, timeout=max(0.001, self._ends_at - time.monotonic())) is not None
+
+    def _pattern(self, _: object, pattern: str, instance: object, __: object) -> Iterator[ValidationError]:
+        if isinstance(instance, str) and not self._matches(pattern, instance):
+            yield ValidationError(f"{_short(instance)} does not match the pattern {pattern!r}")
+
+    def _pattern_properties(
+        self, validator: _Descends, patterns: Mapping[str, object], instance: object, _: object
+    ) -> Iterator[ValidationError]:
+        for key, value in instance.items() if isinstance(instance, dict) else ():
+            for pattern, schema in patterns.items():
+                if self._matches(pattern, key):
+                    yield from validator.descend(value, schema, path=key, schema_path=pattern)
+
+    def _additional_properties(
+        self, validator: _Descends, wanted: object, instance: object, schema: Mapping[str, Mapping[str, object]]
+    ) -> Iterator[ValidationError]:
+        known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+        for key, value in instance.items() if isinstance(instance, dict) else ():
+            if key in known or any(self._matches(pattern, key) for pattern in patterns):
+                continue
+            if wanted is False:
+                takes = ", ".join(known) or "none"
+                yield ValidationError(f"the property {_short(key)} is not taken; the properties are: {takes}")
+            else:
+                yield from validator.descend(value, wanted, path=key)
+
+
+def _unique_items(_: object, wanted: bool, instance: object, __: object) -> Iterator[ValidationError]:
+    # jsonschema compares each with each, which a long list makes endless
+    seen = [json.dumps(item, sort_keys=True) for item in instance] if wanted and isinstance(instance, list) else []
+    if len(set(seen)) < len(seen):
+        yield ValidationError("has an item twice, and items must be unique")
+
+
+def depth(value: JsonValue, limit: int) -> int:
+    """Returns how deep a value nests; anything beyond the limit is `limit + 1`."""
+    level, layer = 0, [value]
+    while layer and level <= limit:
+        children: list[JsonValue] = []
+        for node in layer:
+            children += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        level, layer = level + 1, children
+    return level
+
+
+def _check_references_and_patterns(schema: JsonValue) -> None:
+    """Refuses references that lead out of the schema, and patterns that cannot be applied in bounded time."""
+    layer: list[JsonValue] = [schema]
+    while layer:
+        node = layer.pop()
+        if isinstance(node, dict):
+            for key in ("$ref", "$dynamicRef", "$recursiveRef"):
+                if isinstance(reference := node.get(key), str) and not reference.startswith("#"):
+                    raise UnusableSchema(f"its schema refers to {_short(reference)}, and nothing is fetched")
+            _check_patterns(node)
+        layer += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+
+
+def _check_patterns(node: JsonObject) -> None:
+    named = node.get("patternProperties")
+    patterns = [*named] if isinstance(named, dict) else []
+    if patterns and "unevaluatedProperties" in node:
+        # jsonschema matches these with `re`, without a time limit
+        raise UnusableSchema("its schema has `patternProperties` beside `unevaluatedProperties`")
+    if isinstance(pattern := node.get("pattern"), str):
+        patterns.append(pattern)
+    for pattern in patterns:
+        try:
+            regex.compile(pattern)
+        except regex.error as error:
+            raise UnusableSchema(f"its pattern {_short(pattern)} cannot be used: {error}") from None
+
+
+def _told(errors: Iterator[ValidationError]) -> str:
+    told = []
+    for error in errors:
+        told.append(f"at {_pointer(error)}: {_words(error)}")
+        if len(told) == _MAX_COMPLAINTS:
+            break
+    return "; ".join(told)
+
+
+def _words(error: ValidationError) -> str:
+    if error.context:
+        # of a choice, tell what each branch wanted: the bare message only says that none fits
+        wanted = " or ".join(dict.fromkeys(_words(branch) for branch in error.context[:4]))
+        return f"fits none of the choices ({wanted})"[: 3 * _SHOWN]
+    # jsonschema begins with the value, which may be long, and ends with the rule
+    return error.message if len(error.message) <= 2 * _SHOWN else f"…{error.message[-_SHOWN:]}"
+
+
+def _pointer(error: ValidationError | SchemaError) -> str:
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in error.absolute_path)
+    return "".join(f"/{part}" for part in parts) or "the top level"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

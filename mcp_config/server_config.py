@@ -1,0 +1,55 @@
+"""One configured MCP server, ready to be started: nothing in it is left to expand or to look up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+Transport = Literal["stdio", "http", "sse"]
+Sandbox = Literal["auto", "bwrap", "landlock", "none"]
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    name: str
+    transport: Transport
+    command: tuple[str, ...] = ()
+    """The program and its arguments; for `stdio`."""
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The child's whole environment. It never inherits ours."""
+    cwd: str | None = None
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prefix: str = ""
+    """What its tools' names begin with, before `__`; empty for tools that keep their own names."""
+    allow: tuple[str, ...] = ("*",)
+    deny: tuple[str, ...] = ()
+    """Globs over the server's own tool names: a tool is offered when it is allowed and not denied."""
+    repeatable: tuple[str, ...] = ()
+    """Globs over the server's own tool names that are safe to run again after a crash."""
+    sandbox: Sandbox = "none"
+    required: bool = False
+    """Whether the product is not ready without it."""
+    timeout: float | None = None
+    start_timeout: float | None = None
+    obstacle: str = ""
+    """Why it is not to be started at all, in one line; empty when nothing stands in its way."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Values that must not be seen in any message about this server."""
+
+    def offers(self, tool: str) -> bool:
+        """Tells whether the tool of this name is to be offered at all."""
+        return _matches(tool, self.allow) and not _matches(tool, self.deny)
+
+    def repeats(self, tool: str) -> bool:
+        return _matches(tool, self.repeatable)
+
+    def without_secrets(self, text: str) -> str:
+        # longest first: a secret may contain another
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(secret, "[secret]")
+        return text
+
+
+def _matches(tool: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(tool, glob) for glob in globs)
