@@ -30,6 +30,9 @@ class StepOpened:
     kind: StepKind
     agent: str
     task: str
+    said: str = ""
+    """What it said in its turns so far: a new attempt, which voids the words of the one before, begins with this."""
+    channel: Channel = "work"
 
 
 @dataclass(frozen=True)
@@ -69,5 +72,15 @@ class StepBroken:
     detail: str
 
 
-Fact = PlanMade | StepOpened | Said | CallStarted | CallEnded | StepDone | StepBroken
+@dataclass(frozen=True)
+class NodeEnding:
+    """A node is about to hand its result to the checkpoint: what it said must be durable first, as for `CallStarted`.
+
+    Otherwise a crash between the two would resume behind facts that nobody has written down.
+    """
+
+    receipt: asyncio.Future[None] = field(compare=False)
+
+
+Fact = PlanMade | StepOpened | Said | CallStarted | CallEnded | StepDone | StepBroken | NodeEnding
 FactWriter = Callable[[Fact], None]

@@ -1,10 +1,14 @@
 """The state that graph nodes share. Plain TypedDicts and messages, so that checkpoints need no allowlist."""
 
 import operator
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Final, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from pydantic import JsonValue
+
+BUDGET_EXCEEDED: Final = "budget_exceeded"
+"""The code of a failure that no new plan and no other step can mend: it ends the run."""
 
 
 class PlanStep(TypedDict):
@@ -23,6 +27,13 @@ class StepResult(TypedDict):
     """The agent's words; for a failed step, what went wrong."""
     code: str
     """Empty for a completed step, else the failure's stable code."""
+    answered: NotRequired[bool]
+    """Whether words of it were shown as the answer; a failed step that did is not planned anew."""
+
+
+class RunFailure(TypedDict):
+    code: str
+    detail: str
 
 
 class RunState(TypedDict, total=False):
@@ -34,6 +45,11 @@ class RunState(TypedDict, total=False):
     plan: list[PlanStep]
     replanned: bool
     results: Annotated[list[StepResult], operator.add]
+    failure: RunFailure | None
+    """Why the run as a whole has failed; then nothing more is run."""
+    input_tokens: Annotated[int, operator.add]
+    output_tokens: Annotated[int, operator.add]
+    """What the completed steps took, planning and synthesis included."""
 
 
 class StepInput(TypedDict):
@@ -46,7 +62,7 @@ class StepInput(TypedDict):
 
 
 class StepState(StepInput, total=False):
-    """A specialist at work: its own turns with the model and the tools."""
+    """A specialist at work: its own turns with the model and the tools. Each turn's message knows its usage."""
 
     turns: Annotated[list[AnyMessage], add_messages]
     results: Annotated[list[StepResult], operator.add]
@@ -54,5 +70,23 @@ class StepState(StepInput, total=False):
     output_tokens: Annotated[int, operator.add]
 
 
+class ToolTask(TypedDict):
+    """One tool call that a model asked for: a task of its own, so that a finished call is checkpointed by itself."""
+
+    step: PlanStep
+    channel: Literal["answer", "work"]
+    said: str
+    """The step's words so far."""
+    call_id: str
+    tool: str
+    arguments: dict[str, JsonValue]
+    repeats: int
+    """How often the step has made this very call before."""
+
+
 class StepOutput(TypedDict):
+    """What a step hands to the run."""
+
     results: list[StepResult]
+    input_tokens: int
+    output_tokens: int

@@ -1,0 +1,160 @@
+"""Carries one run: starts or resumes the graph and yields what happens as batches of events.
+
+The only file that knows the shapes of LangGraph's stream. It knows neither the log nor the database of its consumer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, cast
+
+from langchain_core.messages import AnyMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import StateSnapshot
+
+from config.agents import ROUTER, AgentSpec
+from config.ids import derive_id
+from graph.builder import NAME, build_graph
+from graph.events import RunEvent
+from graph.outbox import Outbox
+from graph.translate import Translation
+from mcp_config.tools import ToolBox, ToolResult
+from nodes.context import ModelCatalog, RunContext
+from nodes.facts import CallStarted, NodeEnding
+from nodes.models.port import Usage
+from nodes.state import RunState
+
+_RECURSION_LIMIT: Final = 200
+"""Far above what turns and plans allow: budgets end a run, not LangGraph's own brake."""
+
+
+@dataclass(frozen=True)
+class RunInput:
+    """What a run begins with, the same in every attempt but for the last three fields."""
+
+    run_id: str
+    conversation_id: str
+    agent_id: str
+    messages: Sequence[AnyMessage]
+    """A bounded window, oldest first; the message to answer is the newest of the user's."""
+    owner: str
+    role: Literal["user", "admin", "service"] = "user"
+    attempt: int = 1
+    started: bool = False
+    """Whether the log already holds `run.started`."""
+    earlier_calls: Mapping[str, ToolResult | None] = field(default_factory=dict)
+    """Tool calls of earlier attempts: their results, or None for one that was started and never ended."""
+
+
+class GraphRunner:
+    """The runner of one registry revision: its graph is compiled once."""
+
+    def __init__(
+        self,
+        agents: Mapping[str, AgentSpec],
+        models: ModelCatalog,
+        tools: ToolBox,
+        checkpointer: BaseCheckpointSaver[str] | None,
+    ) -> None:
+        self._agents, self._models, self._tools = agents, models, tools
+        self._checkpointer = checkpointer
+        self._graph = build_graph(agents).compile(checkpointer=checkpointer, name=NAME)
+
+    async def run(self, run: RunInput) -> AsyncIterator[list[RunEvent]]:
+        """Yields the run's events in batches, in order. Asking for the next batch acknowledges the one before.
+
+        The run lives as long as this iterator: closing it ends all of the run's work. Unexpected errors propagate.
+        """
+        outbox = Outbox()
+        work = asyncio.create_task(self._work(run, outbox), name=f"run {run.run_id}")
+        try:
+            while batch := await outbox.take():
+                yield batch.events
+                batch.acknowledge()
+            await work
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+
+    async def forget(self, run_id: str) -> None:
+        """Removes the run's checkpoints."""
+        if self._checkpointer:
+            await self._checkpointer.adelete_thread(run_id)
+
+    async def _work(self, run: RunInput, outbox: Outbox) -> None:
+        try:
+            translation = Translation(run.run_id, run.attempt)
+            config = RunnableConfig(configurable={"thread_id": run.run_id}, recursion_limit=_RECURSION_LIMIT)
+            saved = await self._find_checkpoint(config)
+            if run.started:
+                outbox.put([translation.resumed(_resume_point(saved, run))])
+            else:
+                outbox.put([translation.started(run.conversation_id, run.agent_id)])
+            state = await self._drive(run, config, saved, translation, outbox)
+            usage = Usage(state.get("input_tokens", 0), state.get("output_tokens", 0))
+            outbox.put(translation.ending(state.get("failure"), usage))
+        finally:
+            outbox.close()
+
+    async def _find_checkpoint(self, config: RunnableConfig) -> StateSnapshot | None:
+        if self._checkpointer is None:
+            return None
+        snapshot = await self._graph.aget_state(config)
+        return snapshot if snapshot.created_at else None
+
+    async def _drive(
+        self,
+        run: RunInput,
+        config: RunnableConfig,
+        saved: StateSnapshot | None,
+        translation: Translation,
+        outbox: Outbox,
+    ) -> RunState:
+        """Runs the graph to its end and returns the last state."""
+        state = cast(RunState, saved.values) if saved else RunState(messages=[*run.messages], agent_id=run.agent_id)
+        if saved and not saved.next:
+            return state
+        stream = self._graph.astream(
+            None if saved else state,
+            config,
+            context=self._context(run),
+            stream_mode=["custom", "values"],
+            subgraphs=True,
+            durability="sync" if self._checkpointer else None,
+            version="v2",
+        )
+        async for part in stream:
+            if part["type"] == "custom":
+                fact = part["data"]
+                receipt = fact.receipt if isinstance(fact, CallStarted | NodeEnding) else None
+                outbox.put(translation.events(fact), receipt)
+            elif part["type"] == "values" and not part["ns"]:
+                state = part["data"]
+        return state
+
+    def _context(self, run: RunInput) -> RunContext:
+        return RunContext(
+            run_id=run.run_id,
+            owner=run.owner,
+            agents=self._agents,
+            models=self._models,
+            tools=self._tools,
+            role=run.role,
+            acknowledged=True,
+            earlier_calls=run.earlier_calls,
+        )
+
+
+def _resume_point(saved: StateSnapshot | None, run: RunInput) -> str | None:
+    """Returns the first step that is not done yet; None when the run begins anew or only its end was lost."""
+    if saved is None or not saved.next:
+        return None
+    state = cast(RunState, saved.values)
+    if not state.get("plan"):
+        if run.agent_id != ROUTER:
+            return derive_id("step", run.run_id, "only")
+        return derive_id("step", run.run_id, "replan" if state.get("replanned") else "plan")
+    done = {result["step_id"] for result in state.get("results", [])}
+    undone = (step["id"] for step in state["plan"] if step["id"] not in done)
+    return next(undone, derive_id("step", run.run_id, "synthesis"))

@@ -1,0 +1,189 @@
+"""A specialist at work: a subgraph of two nodes, model ⇄ tools, the same for every agent; the agent is data.
+
+A checkpoint lies between a model's request and its effect, and each tool call is a task of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from config.agents import AgentSpec, Limits
+from nodes.context import RunContext
+from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpened
+from nodes.lasting import Update, lasting
+from nodes.models.port import ModelError, Usage
+from nodes.prompting import Brief, build_prompt, has_pictures
+from nodes.state import BUDGET_EXCEEDED, PlanStep, StepInput, StepOutput, StepResult, StepState, ToolTask
+from nodes.toolcalls import answers_directly, run_tool_call
+from nodes.turn import take_turn
+from nodes.warmup import wait_for_model, wait_for_tools
+
+MAX_TURNS: Final = 12
+"""Turns of one step with its model: an agent that needs more is going round in circles."""
+_GAP: Final = "\n\n"
+
+
+class BudgetExceeded(Exception):
+    """A limit was reached; `str(error)` names it."""
+
+
+def build_specialist(
+    name: str, default: RunContext | None = None
+) -> CompiledStateGraph[StepState, RunContext, StepInput, StepOutput]:
+    """Returns the subgraph that stands as one node, under the agent's name, in the run's graph."""
+    builder = StateGraph(StepState, context_schema=RunContext, input_schema=StepInput, output_schema=StepOutput)
+    builder.add_node("model", lasting(take_part, default))
+    builder.add_node("tools", lasting(run_tool_call, default), input_schema=ToolTask)
+    builder.add_edge(START, "model")
+    builder.add_conditional_edges("model", _after_model, ["tools", "model", END])
+    builder.add_edge("tools", "model")
+    return builder.compile(name=name)
+
+
+async def take_part(state: StepState, runtime: Runtime[RunContext]) -> Update:
+    """The model's node: one turn, or the end of the step."""
+    step, turns, write = state["step"], state.get("turns", []), runtime.stream_writer
+    voice = _Voice(step, state["channel"], write, said=words_of(turns))
+    write(StepOpened(step["id"], "agent", step["agent"], step["task"], voice.said, voice.channel))
+    if (answer := answers_directly(turns)) is not None:
+        voice.say(voice.channel, (_GAP if voice.said else "") + answer)
+        return _complete(voice, turns)
+    try:
+        message = await _take_turn(state, runtime.context, voice)
+        _check_budget(runtime.context.agents[step["agent"]].policies.limits, [*turns, message])
+    except ModelError as error:
+        return _break_off(voice, error.code, str(error))
+    except BudgetExceeded as error:
+        return _break_off(voice, BUDGET_EXCEEDED, str(error))
+    if message.tool_calls or message.invalid_tool_calls:
+        return {"turns": [message, *_refuse(message)]}
+    return {"turns": [message]} | _complete(voice, [*turns, message])
+
+
+def words_of(turns: Sequence[AnyMessage]) -> str:
+    """Returns what the step has said in these turns, exactly as it was streamed."""
+    return _GAP.join(turn.text for turn in turns if isinstance(turn, AIMessage) and turn.text)
+
+
+@dataclass
+class _Voice:
+    """What a step says, and has said so far on its own channel."""
+
+    step: PlanStep
+    channel: Literal["answer", "work"]
+    write: FactWriter
+    said: str
+
+    def say(self, channel: Channel, text: str) -> None:
+        self.said += text if channel == self.channel else ""
+        self.write(Said(self.step["id"], channel, text))
+
+    def think(self, text: str) -> None:
+        self.say("reasoning", text)
+
+    def result(self, status: Literal["completed", "failed"], output: str, code: str = "") -> StepResult:
+        step, answered = self.step, self.channel == "answer" and bool(self.said)
+        return StepResult(
+            step_id=step["id"],
+            agent=step["agent"],
+            task=step["task"],
+            status=status,
+            output=output,
+            code=code,
+            answered=answered,
+        )
+
+
+async def _take_turn(state: StepState, context: RunContext, voice: _Voice) -> AIMessage:
+    agent, conversation = context.agents[state["step"]["agent"]], state["messages"]
+    model = context.models.for_agent(agent, images=has_pictures(conversation))
+    await wait_for_tools(context.tools, agent, voice.think)
+    await wait_for_model(model, voice.think)
+    specs = context.tools.specs(agent.allowed_tools)
+    prompt = build_prompt(_brief(agent, state), specs, model.context_tokens)
+    if prompt.shortened and not state.get("turns"):
+        voice.think("The message is longer than this model can read; its middle was left out.\n")
+    return await take_turn(model, prompt.messages, specs, voice.say, voice.channel, voice.said)
+
+
+def _brief(agent: AgentSpec, state: StepState) -> Brief:
+    return Brief(
+        agent=agent,
+        system=agent.system_prompt,
+        conversation=state["messages"],
+        task=state["step"]["task"],
+        today=datetime.now(UTC).date(),
+        earlier=state["earlier"],
+        turns=state.get("turns", []),
+    )
+
+
+def _check_budget(limits: Limits, turns: Sequence[AnyMessage]) -> None:
+    """Holds the step to its limits before the calls of its newest turn are made."""
+    calls = sum(len(turn.tool_calls) for turn in turns if isinstance(turn, AIMessage))
+    tokens = _usage_of(turns)
+    if limits.tool_calls is not None and calls > limits.tool_calls:
+        raise BudgetExceeded(f"the step asked for {calls} tool calls; its agent is allowed {limits.tool_calls}")
+    if limits.tokens is not None and (spent := tokens.input_tokens + tokens.output_tokens) > limits.tokens:
+        raise BudgetExceeded(f"the step took {spent} tokens; its agent is allowed {limits.tokens}")
+    message = turns[-1]
+    more = isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls)
+    if more and sum(1 for turn in turns if isinstance(turn, AIMessage)) >= MAX_TURNS:
+        raise BudgetExceeded(f"the step was not done after {MAX_TURNS} turns of its model")
+
+
+def _usage_of(turns: Sequence[AnyMessage]) -> Usage:
+    metadata = [turn.usage_metadata for turn in turns if isinstance(turn, AIMessage) and turn.usage_metadata]
+    return sum((Usage(taken["input_tokens"], taken["output_tokens"]) for taken in metadata), Usage())
+
+
+def _refuse(message: AIMessage) -> list[AnyMessage]:
+    """Tells the model of calls that could not even be read."""
+    return [
+        ToolMessage(
+            f"The call was not made: its arguments are no JSON object ({call['error'] or call['args']}). Correct it.",
+            tool_call_id=call["id"] or "",
+            name=call["name"],
+            status="error",
+        )
+        for call in message.invalid_tool_calls
+    ]
+
+
+def _after_model(state: StepState) -> list[Send] | Literal["model", "__end__"]:
+    """Sends each call of the newest turn to its own task; a turn without calls that can be made goes round again."""
+    if state.get("results"):
+        return "__end__"
+    *before, newest = [turn for turn in state["turns"] if isinstance(turn, AIMessage)]
+    made = [(call["name"], call["args"]) for turn in before for call in turn.tool_calls]
+    said = words_of(state["turns"])
+    tasks = [
+        ToolTask(
+            step=state["step"],
+            channel=state["channel"],
+            said=said,
+            call_id=call["id"] or "",
+            tool=call["name"],
+            arguments=call["args"],
+            repeats=made.count((call["name"], call["args"])),
+        )
+        for call in newest.tool_calls
+    ]
+    return [Send("tools", task) for task in tasks] or "model"
+
+
+def _complete(voice: _Voice, turns: Sequence[AnyMessage]) -> Update:
+    voice.write(StepDone(voice.step["id"], voice.said, _usage_of(turns)))
+    return {"results": [voice.result("completed", voice.said)]}
+
+
+def _break_off(voice: _Voice, code: str, detail: str) -> Update:
+    voice.write(StepBroken(voice.step["id"], code, detail))
+    return {"results": [voice.result("failed", detail, code)]}

@@ -1,0 +1,56 @@
+"""Synthesis: writes one answer from the results of several steps."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from langchain_core.messages import AIMessage
+from langgraph.runtime import Runtime
+
+from config.agents import ROUTER
+from config.ids import derive_id
+from config.prompts import load_prompt
+from nodes.context import RunContext
+from nodes.dispatch import results_of_run
+from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpened
+from nodes.lasting import Update
+from nodes.models.port import ModelError, Usage
+from nodes.prompting import Brief, build_prompt, has_pictures, newest_question
+from nodes.state import RunState
+from nodes.turn import take_turn
+from nodes.warmup import wait_for_model
+
+TASK: Final = "Answer from the results of the steps."
+
+
+async def synthesis(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    write, step_id = runtime.stream_writer, derive_id("step", runtime.context.run_id, "synthesis")
+    write(StepOpened(step_id, "synthesis", ROUTER, TASK, channel="answer"))
+    try:
+        message = await _write_answer(state, runtime.context, step_id, write)
+    except ModelError as error:
+        write(StepBroken(step_id, error.code, str(error)))
+        raise
+    taken = message.usage_metadata
+    usage = Usage(taken["input_tokens"], taken["output_tokens"]) if taken else Usage()
+    write(StepDone(step_id, message.text, usage))
+    return {"messages": [AIMessage(message.text)], "replanned": False}
+
+
+async def _write_answer(state: RunState, context: RunContext, step_id: str, write: FactWriter) -> AIMessage:
+    def say(channel: Channel, text: str) -> None:
+        write(Said(step_id, channel, text))
+
+    conversation, agent = state["messages"], context.agents[ROUTER]
+    question = newest_question(conversation)
+    model = context.models.for_agent(agent, images=has_pictures(conversation))
+    await wait_for_model(model, lambda text: say("reasoning", text))
+    brief = Brief(
+        agent=agent,
+        system=load_prompt("synthesis"),
+        conversation=conversation,
+        task=question.text if question else TASK,
+        today=datetime.now(UTC).date(),
+        earlier=results_of_run(state),
+    )
+    prompt = build_prompt(brief, (), model.context_tokens)
+    return await take_turn(model, prompt.messages, (), say, "answer")

@@ -1,0 +1,86 @@
+"""The tools' node of a specialist: one call that a model asked for, down the governed path or from the ledger."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langgraph.runtime import Runtime
+
+from mcp_config.tools import ToolCall, ToolResult, ToolSpec
+from nodes.context import RunContext
+from nodes.facts import Said, StepOpened
+from nodes.lasting import Update
+from nodes.ledger import StreamLedger
+from nodes.state import ToolTask
+from nodes.warmup import wait_for_tools
+
+_REPEATS_MADE: Final = 1
+"""How often the very same call is made again within a step; after that the model is only told."""
+_LOST: Final = ToolResult(
+    "unknown",
+    "This call was started before an interruption and it is not known whether it took effect. It was not repeated. "
+    "Say so to the user; do not make it again unless it can be checked that it had no effect.",
+    "outcome_unknown",
+)
+
+
+async def run_tool_call(task: ToolTask, runtime: Runtime[RunContext]) -> Update:
+    context, step, write = runtime.context, task["step"], runtime.stream_writer
+    write(StepOpened(step["id"], "agent", step["agent"], step["task"], task["said"], task["channel"]))
+    await wait_for_tools(
+        context.tools, context.agents[step["agent"]], lambda text: write(Said(step["id"], "reasoning", text))
+    )
+    spec = _find_spec(context, step["agent"], task["tool"])
+    call = ToolCall(task["call_id"], task["tool"], task["arguments"], context.caller(step["agent"]))
+    if task["repeats"] > _REPEATS_MADE:
+        return {"turns": [_message(call, "error", _again(made=False), direct=False)]}
+    result = await _result_of(call, spec, context, StreamLedger(step["id"], write, context.acknowledged))
+    content = result.content or f"(no output; status: {result.status})"
+    if task["repeats"]:
+        content = f"{content}\n\n{_again(made=True)}"
+    direct = spec is not None and spec.return_direct and result.status == "ok"
+    return {"turns": [_message(call, "success" if result.status == "ok" else "error", content, direct=direct)]}
+
+
+def answers_directly(turns: Sequence[AnyMessage]) -> str | None:
+    """Returns the results of the newest turn's calls that are the step's answer as they are, if there are any."""
+    newest: list[str] = []
+    for turn in turns:
+        if isinstance(turn, AIMessage):
+            newest = []
+        elif isinstance(turn, ToolMessage) and turn.artifact == _DIRECT:
+            newest.append(turn.text)
+    return "\n\n".join(newest) if newest else None
+
+
+_DIRECT: Final = {"return_direct": True}
+
+
+def _find_spec(context: RunContext, agent: str, tool: str) -> ToolSpec | None:
+    specs = context.tools.specs(context.agents[agent].allowed_tools)
+    return next((spec for spec in specs if spec.name == tool), None)
+
+
+async def _result_of(call: ToolCall, spec: ToolSpec | None, context: RunContext, ledger: StreamLedger) -> ToolResult:
+    """Makes the call unless an earlier attempt did: a known result is used, a lost one only repeated where that is
+    safe."""
+    if call.id in context.earlier_calls:
+        if known := context.earlier_calls[call.id]:
+            return known
+        if spec is None or not spec.repeatable:
+            await ledger.ended(call, _LOST)
+            return _LOST
+    result = await context.tools.call(call, ledger)
+    ledger.settle(call, result)
+    return result
+
+
+def _again(*, made: bool) -> str:
+    told = "You made this very call before, with the same arguments; " if made else "This call was not made: "
+    return f"[{told}its result is above. Use that, or do something else.]"
+
+
+def _message(call: ToolCall, status: Literal["success", "error"], content: str, *, direct: bool) -> ToolMessage:
+    return ToolMessage(
+        content, tool_call_id=call.id, name=call.tool, status=status, artifact=_DIRECT if direct else None
+    )
