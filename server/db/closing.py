@@ -1,0 +1,74 @@
+"""What a run that ends still owes its log: every started step and tool call is closed before the terminal event."""
+
+from typing import assert_never
+
+from sqlalchemy import select
+
+from graph.events import (
+    CallStatus,
+    Failure,
+    RunCancelled,
+    RunCompleted,
+    RunEvent,
+    RunFailed,
+    RunStarted,
+    StepFailed,
+    ToolCallResult,
+    Usage,
+)
+from server.db.sessions import ReadSession
+from server.db.tables import RunRow, StepRow, ToolCallRow
+
+Terminal = RunCompleted | RunFailed | RunCancelled
+_CANCELLED = Failure(code="cancelled", detail="The run was cancelled.")
+_LOST = Failure(code="outcome_lost", detail="How this ended was lost when the server stopped.")
+
+
+async def read_closing_events(session: ReadSession, terminal: Terminal) -> list[RunEvent]:
+    """Returns the events that close what is open: calls first, then the steps they belong to."""
+    run_id, attempt = terminal.run_id, terminal.attempt
+    status, call_error, step_error = _reasons(terminal)
+    calls = select(ToolCallRow).where(ToolCallRow.run_id == run_id, ToolCallRow.status == "running")
+    steps = select(StepRow.id).where(StepRow.run_id == run_id, StepRow.status == "running")
+    ended_calls = [
+        ToolCallResult(
+            run_id=run_id,
+            attempt=attempt,
+            step_id=call.step_id or "",
+            call_id=call.id,
+            tool=call.tool,
+            status=status,
+            error=call_error,
+        )
+        for call in await session.scalars(calls.order_by(ToolCallRow.started_at, ToolCallRow.id))
+    ]
+    ended_steps = [
+        StepFailed(run_id=run_id, attempt=attempt, step_id=step_id, error=step_error)
+        for step_id in await session.scalars(steps.order_by(StepRow.first_seq.desc()))
+    ]
+    return [*ended_calls, *ended_steps]
+
+
+def build_opening(run: RunRow, attempt: int) -> list[RunEvent]:
+    """Returns the first event of a log that has none: also a run that never began has one."""
+    if run.next_seq > 1:
+        return []
+    return [RunStarted(run_id=run.id, attempt=attempt, conversation_id=run.conversation_id, agent_id=run.agent_id)]
+
+
+async def read_usage(session: ReadSession, run_id: str) -> Usage:
+    """Returns what the run's steps have taken so far."""
+    usages = await session.scalars(select(StepRow.usage).where(StepRow.run_id == run_id))
+    return sum(usages, start=Usage())
+
+
+def _reasons(terminal: Terminal) -> tuple[CallStatus, Failure, Failure]:
+    match terminal:
+        case RunCancelled():
+            return "cancelled", _CANCELLED, _CANCELLED
+        case RunFailed():
+            return "unknown", _LOST, terminal.error
+        case RunCompleted():
+            return "unknown", _LOST, _LOST
+        case _:
+            assert_never(terminal)

@@ -1,0 +1,71 @@
+"""Conversations as clients keep them. Another owner's is not there."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, exists, select
+
+from config.ids import new_id
+from server.db.database import Database
+from server.db.paging import page_of
+from server.db.sessions import ReadSession, WriteSession
+from server.db.tables import ConversationRow, RunRow
+from server.errors import Conflict, NotFound
+from server.resources import Conversation, NewConversation, Page, PageQuery
+
+ACTIVE = ("queued", "running", "requires_action")
+"""The states of a run that has not ended."""
+
+
+class Conversations:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, owner: str, new: NewConversation) -> Conversation:
+        row = ConversationRow(
+            id=new_id("conv"), owner=owner, title=new.title, labels=new.metadata, created_at=datetime.now(UTC)
+        )
+
+        async def work(session: WriteSession) -> Conversation:
+            session.add(row)
+            return _resource(row)
+
+        return await self._database.write(work)
+
+    async def get(self, owner: str, conversation_id: str) -> Conversation:
+        """Raises: NotFound."""
+        async with self._database.read() as session:
+            return _resource(await get_conversation(session, owner, conversation_id))
+
+    async def page(self, owner: str, query: PageQuery) -> Page[Conversation]:
+        rows = select(ConversationRow).where(ConversationRow.owner == owner)
+        async with self._database.read() as session:
+            return await page_of(session, rows, ConversationRow.id, query, _resource)
+
+    async def delete(self, owner: str, conversation_id: str) -> None:
+        """Removes the conversation with all that belongs to it.
+
+        Raises:
+            NotFound: it is not there, or another owner's.
+            Conflict: a run of it has not ended.
+        """
+
+        async def work(session: WriteSession) -> None:
+            await get_conversation(session, owner, conversation_id)
+            active = exists().where(RunRow.conversation_id == conversation_id, RunRow.status.in_(ACTIVE))
+            if await session.scalar(select(active)):
+                raise Conflict("run_active", "A run of this conversation has not ended; cancel it first.")
+            await session.execute(delete(ConversationRow).where(ConversationRow.id == conversation_id))
+
+        await self._database.write(work)
+
+
+async def get_conversation(session: ReadSession, owner: str, conversation_id: str) -> ConversationRow:
+    """Raises: NotFound."""
+    row = await session.get(ConversationRow, conversation_id)
+    if row is None or row.owner != owner:
+        raise NotFound("conversation_not_found", f"There is no conversation {conversation_id}.")
+    return row
+
+
+def _resource(row: ConversationRow) -> Conversation:
+    return Conversation(id=row.id, title=row.title, metadata=row.labels, created_at=row.created_at)

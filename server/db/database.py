@@ -1,0 +1,107 @@
+"""Opens a SQLite or PostgreSQL database: engines, pragmas, the write queue. Knows no table."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from config.database_url import async_database_url, parse_database_url
+from server.db.failures import find_outage, unavailable
+from server.db.sessions import ReadSession
+from server.db.write_queue import Work, WriteQueue, open_write_queue
+from server.errors import Unavailable
+
+T = TypeVar("T")
+
+
+class Database:
+    """Reads in parallel, writes through one queue."""
+
+    def __init__(self, readers: AsyncEngine, queue: WriteQueue) -> None:
+        self._readers = readers
+        self._queue = queue
+
+    async def write(self, work: Work[T]) -> T:
+        """Runs `work` in a transaction and returns its result once that is durable."""
+        return await self._queue.write(work)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """Yields a session on the last committed state. Keep it short, and never hold it while streaming."""
+        try:
+            async with ReadSession(self._readers, expire_on_commit=False) as session:
+                yield session
+        except SQLAlchemyError as error:
+            if outage := find_outage(error):
+                raise unavailable(outage) from error
+            raise
+
+
+@asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[Database]:
+    """Yields the database at `url`, as it is: see `migrate` for bringing it to the present version."""
+    address = make_url(async_database_url(parse_database_url(url)))
+    build = _sqlite_engine if address.get_backend_name() == "sqlite" else _postgresql_engine
+    async with AsyncExitStack() as stack:
+        readers, writer = build(address, read_only=True), build(address, read_only=False)
+        stack.push_async_callback(readers.dispose)
+        stack.push_async_callback(writer.dispose)
+        yield Database(readers, await stack.enter_async_context(open_write_queue(writer)))
+
+
+def make_folder(address: URL) -> None:
+    """Makes the folder of a SQLite file.
+
+    Raises:
+        Unavailable: it cannot be made.
+    """
+    if address.get_backend_name() != "sqlite" or not address.database:
+        return
+    folder = Path(address.database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        detail = f"The folder {folder} cannot be made ({error.strerror}); choose another with DATA_DIR or DATABASE_URL."
+        raise Unavailable("database_unavailable", detail) from error
+
+
+def _postgresql_engine(address: URL, *, read_only: bool) -> AsyncEngine:
+    options = "-c default_transaction_read_only=on" if read_only else ""
+    size = 5 if read_only else 1
+    return create_async_engine(
+        address,
+        pool_pre_ping=True,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5, "options": options},
+    )
+
+
+def _sqlite_engine(address: URL, *, read_only: bool) -> AsyncEngine:
+    engine = create_async_engine(address, pool_size=4 if read_only else 1, max_overflow=0, pool_timeout=10)
+    # A read transaction that is upgraded to a write gets SQLITE_BUSY at once, so a write says at its begin what it is.
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+
+    def configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        configure_sqlite(connection, read_only=read_only)
+
+    event.listen(engine.sync_engine, "connect", configure)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def configure_sqlite(connection: DBAPIConnection, *, read_only: bool = False) -> None:
+    """Sets up one connection; `synchronous=FULL`, because NORMAL loses the last commits when the power goes."""
+    connection.isolation_level = None  # the driver begins nothing by itself: the engine's `begin` does
+    pragmas = ["busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]
+    cursor = connection.cursor()
+    for pragma in [*pragmas, f"query_only={'ON' if read_only else 'OFF'}"]:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,170 @@
+"""The event log: the truth of every run, and the one place where what happened becomes so.
+
+Appending is guarded by the claim's attempt, numbers the events without a gap, and brings all rows that tell of the
+same facts up to date in the same transaction. An event is published only after that is committed.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from sqlalchemy import insert, select, update
+
+from graph.events import Failure, RunCancelled, RunCompleted, RunEvent, RunFailed
+from server.db.closing import build_opening, read_closing_events, read_usage
+from server.db.database import Database
+from server.db.feed import Feed, LoggedEvent
+from server.db.projection import project
+from server.db.runs import get_run
+from server.db.sessions import WriteSession
+from server.db.tables import EventRow, RunRow
+from server.errors import Invalid
+from server.resources import RunStatus
+
+_CHUNK: Final = 500
+"""Events in one read of a long log."""
+
+
+class Fenced(Exception):
+    """The run has ended or belongs to a newer claim: its former holder must stop and write nothing more."""
+
+
+class EventLog:
+    def __init__(self, database: Database, feed: Feed) -> None:
+        self._database = database
+        self._feed = feed
+
+    async def append(self, run_id: str, attempt: int, events: Sequence[RunEvent]) -> list[LoggedEvent]:
+        """Writes events of the run and returns them as they are stored, once that is durable.
+
+        A terminal event ends the run: what is still open is closed before it, and the answer is stored with it.
+
+        Raises:
+            Fenced: the run has ended, or another claim holds it.
+            Unavailable: the database could not do it; nothing was written.
+        """
+
+        async def work(session: WriteSession) -> list[LoggedEvent]:
+            return await self._append(session, run_id, attempt, events)
+
+        return await self._database.write(work)
+
+    async def fail(self, run_id: str, attempt: int, failure: Failure) -> None:
+        """Ends the run as failed. Raises: Fenced, Unavailable."""
+
+        async def work(session: WriteSession) -> None:
+            usage = await read_usage(session, run_id)
+            await self._end(session, RunFailed(run_id=run_id, attempt=attempt, error=failure, usage=usage))
+
+        await self._database.write(work)
+
+    async def cancel(self, run_id: str, attempt: int) -> None:
+        """Ends the run as cancelled. Raises: Fenced, Unavailable."""
+
+        async def work(session: WriteSession) -> None:
+            usage = await read_usage(session, run_id)
+            await self._end(session, RunCancelled(run_id=run_id, attempt=attempt, usage=usage))
+
+        await self._database.write(work)
+
+    async def cancel_queued(self, run_id: str) -> bool:
+        """Ends the run as cancelled if nobody has claimed it; returns whether it did. Raises: Unavailable."""
+        guard = (RunRow.id == run_id, RunRow.status == "queued")
+        claim = update(RunRow).where(*guard).values(attempt=RunRow.attempt + 1).returning(RunRow.attempt)
+
+        async def work(session: WriteSession) -> bool:
+            attempt = await session.scalar(claim)
+            if attempt is None:
+                return False
+            usage = await read_usage(session, run_id)
+            terminal = RunCancelled(run_id=run_id, attempt=attempt, usage=usage)
+            await self._end(session, terminal, status="queued")
+            return True
+
+        return await self._database.write(work)
+
+    async def read(self, run_id: str, after: int = 0, limit: int = _CHUNK) -> list[LoggedEvent]:
+        """Returns the next events after `after`, up to `limit`."""
+        rows = select(EventRow.seq, EventRow.type, EventRow.json)
+        rows = rows.where(EventRow.run_id == run_id, EventRow.seq > after).order_by(EventRow.seq).limit(limit)
+        async with self._database.read() as session:
+            return [LoggedEvent(seq, kind, text) for seq, kind, text in await session.execute(rows)]
+
+    async def follow(
+        self, owner: str, run_id: str, after: int = 0, poll: float | None = None
+    ) -> AsyncIterator[LoggedEvent]:
+        """Yields the events after `after`: those that are there, then each as it comes, up to the terminal one.
+
+        Ends early only when the feed closes. The table is the truth; the feed spares most readers from asking it. A
+        run that another process carries wakes nobody here, so it is asked for every `poll` seconds.
+
+        Raises:
+            NotFound: the run is not there, or another owner's.
+            Invalid: `after` lies beyond the log.
+        """
+        await self._check_cursor(owner, run_id, after)
+        with self._feed.subscribe(run_id) as subscription:
+            while True:
+                events = subscription.recent(after) or await self.read(run_id, after)
+                for event in events:
+                    yield event
+                    after = event.seq
+                    if event.terminal:
+                        return
+                if not events and not await subscription.news(after, poll):
+                    return
+
+    async def _check_cursor(self, owner: str, run_id: str, after: int) -> None:
+        async with self._database.read() as session:
+            last = (await get_run(session, owner, run_id)).next_seq - 1
+        if not 0 <= after <= last:
+            detail = f"The log of this run ends at {last}; there is no event {after} to go on from."
+            raise Invalid("unknown_cursor", detail, pointer="/after")
+
+    async def _append(
+        self,
+        session: WriteSession,
+        run_id: str,
+        attempt: int,
+        events: Sequence[RunEvent],
+        status: RunStatus = "running",
+    ) -> list[LoggedEvent]:
+        *before, last = events
+        if not isinstance(last, RunCompleted | RunFailed | RunCancelled):
+            logged = await _write(session, run_id, attempt, events, status)
+        else:
+            logged = await _write(session, run_id, attempt, before, status)
+            closing = await read_closing_events(session, last)
+            logged += await _write(session, run_id, attempt, [*closing, last], status)
+        session.on_commit.append(lambda: self._feed.publish(run_id, logged))
+        return logged
+
+    async def _end(
+        self, session: WriteSession, terminal: RunFailed | RunCancelled, status: RunStatus = "running"
+    ) -> None:
+        run = await session.get_one(RunRow, terminal.run_id, populate_existing=True)
+        events = [*build_opening(run, terminal.attempt), terminal]
+        await self._append(session, run.id, terminal.attempt, events, status)
+
+
+async def _write(
+    session: WriteSession, run_id: str, attempt: int, events: Sequence[RunEvent], status: RunStatus
+) -> list[LoggedEvent]:
+    first = await _reserve(session, run_id, attempt, len(events), status)
+    numbered = [event.model_copy(update={"seq": first + index}) for index, event in enumerate(events)]
+    logged = [LoggedEvent(event.seq, event.type, event.model_dump_json()) for event in numbered]
+    if logged:
+        rows = [{"run_id": run_id, "seq": event.seq, "type": event.type, "json": event.json} for event in logged]
+        await session.execute(insert(EventRow), rows)
+    for event in numbered:
+        await project(session, event)
+    return logged
+
+
+async def _reserve(session: WriteSession, run_id: str, attempt: int, count: int, status: RunStatus) -> int:
+    """Returns the number of the first of `count` events. Guards everything: who may not write gets no number."""
+    guard = (RunRow.id == run_id, RunRow.attempt == attempt, RunRow.status == status)
+    taken = update(RunRow).where(*guard).values(next_seq=RunRow.next_seq + count).returning(RunRow.next_seq)
+    after = await session.scalar(taken)
+    if after is None:
+        raise Fenced(f"run {run_id} is not attempt {attempt}'s to write any more")
+    return after - count

@@ -1,0 +1,56 @@
+"""What drivers raise, in words for people. The one place that knows how databases spell their troubles."""
+
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from server.errors import Unavailable
+
+_FULL: Final = frozenset({"53100", "SQLITE_FULL"})
+_BUSY: Final = frozenset({"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED", "53300", "40P01", "40001"})
+_READ_ONLY: Final = frozenset({"SQLITE_READONLY", "SQLITE_READONLY_DBMOVED", "SQLITE_READONLY_DIRECTORY"})
+_OUR_MISTAKE: Final = "SQLITE_ERROR"
+"""Bad SQL, which Python's sqlite3 calls operational too: a bug of ours must not pass for an outage."""
+
+
+def find_outage(error: BaseException) -> SQLAlchemyError | None:
+    """Returns the error in the chain that says the database is at fault, and not what it was asked to do.
+
+    The chain matters: when SQLite runs out of disk it drops the transaction, and undoing a savepoint fails after that.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, SQLAlchemyError) and _is_outage(link):
+            return link
+        link = link.__cause__ or link.__context__
+    return None
+
+
+def unavailable(error: SQLAlchemyError) -> Unavailable:
+    """Returns the error that clients are shown when the database cannot do its work."""
+    code = _code(error)
+    if code in _FULL:
+        return Unavailable("disk_full", "The disk is full; free some space, then try again.", retry_after=30)
+    if code in _BUSY:
+        detail = "The database is busy; try again in a moment."
+    elif code in _READ_ONLY:
+        detail = "The database cannot be written; make its file and its folder writable."
+    else:
+        detail = "The database cannot be reached; check that it is there and that DATABASE_URL is right."
+    return Unavailable("database_unavailable", detail, retry_after=2)
+
+
+def _is_outage(error: SQLAlchemyError) -> bool:
+    if isinstance(error, OperationalError | InterfaceError):
+        return _code(error) != _OUR_MISTAKE
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, PoolTimeout | PendingRollbackError)
+
+
+def _code(error: BaseException) -> str | None:
+    """Returns the SQLSTATE of PostgreSQL or the name of SQLite's error code."""
+    cause = getattr(error, "orig", None)
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+    return code if isinstance(code, str) else None

@@ -1,0 +1,136 @@
+"""The transcript: messages with parents, so that a conversation is a tree and each of its paths a branch."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import exists, literal, select
+from sqlalchemy.orm import aliased
+
+from config.ids import new_id
+from server.db.attachments import check_attachments
+from server.db.conversations import ACTIVE, get_conversation
+from server.db.database import Database
+from server.db.paging import page_of
+from server.db.sessions import ReadSession, WriteSession
+from server.db.tables import MessageRow, RunRow
+from server.errors import Invalid
+from server.resources import Message, NewMessage, Page, PageQuery
+
+
+class Messages:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, owner: str, conversation_id: str, new: NewMessage) -> Message:
+        """Puts a message after the one named, or after the newest of the conversation.
+
+        Raises:
+            NotFound: the conversation is not there, or another owner's.
+            Invalid: the parent is of no message here, or an attachment cannot be used.
+        """
+        check_attachments(new.attachments)
+
+        async def work(session: WriteSession) -> Message:
+            await get_conversation(session, owner, conversation_id)
+            parent, floating = await _place(session, conversation_id, new.parent_id)
+            row = MessageRow(
+                id=new_id("msg"),
+                conversation_id=conversation_id,
+                parent_id=parent,
+                floating=floating,
+                role=new.role,
+                content=new.content,
+                attachments=new.attachments,
+                run_id=None,
+                created_at=datetime.now(UTC),
+            )
+            session.add(row)
+            return _resource(row)
+
+        return await self._database.write(work)
+
+    async def page(self, owner: str, conversation_id: str, query: PageQuery) -> Page[Message]:
+        """Raises: NotFound."""
+        rows = select(MessageRow).where(MessageRow.conversation_id == conversation_id)
+        async with self._database.read() as session:
+            await get_conversation(session, owner, conversation_id)
+            return await page_of(session, rows, MessageRow.id, query, _resource)
+
+    async def branch(self, message_id: str, limit: int) -> list[Message]:
+        """Returns the message and up to `limit - 1` before it on its branch, oldest first."""
+        async with self._database.read() as session:
+            return [_resource(row) for row in reversed(await _ancestry(session, message_id, limit))]
+
+
+async def find_question(session: ReadSession, conversation_id: str) -> str | None:
+    """Returns the id of the newest user message of the newest branch."""
+    cursor = await _find_newest(session, conversation_id)
+    while cursor is not None:
+        row = await session.get_one(MessageRow, cursor)
+        if row.role == "user":
+            return row.id
+        cursor = row.parent_id
+    return None
+
+
+async def settle_parents(session: WriteSession, message_id: str) -> None:
+    """Gives a message that was posted while an answer was under way its place: after that answer, not beside it."""
+    row: MessageRow | None = await session.get_one(MessageRow, message_id)
+    while row is not None and row.floating:
+        row.floating = False
+        parent_id = row.parent_id
+        if parent_id is None:
+            return
+        row.parent_id = await _find_answer(session, parent_id) or parent_id
+        row = await session.get(MessageRow, parent_id)
+
+
+async def _place(session: ReadSession, conversation_id: str, parent_id: str | None) -> tuple[str | None, bool]:
+    if parent_id is not None:
+        parent = await session.get(MessageRow, parent_id)
+        if parent is None or parent.conversation_id != conversation_id:
+            detail = f"There is no message {parent_id} in this conversation."
+            raise Invalid("unknown_parent", detail, pointer="/parent_id")
+        return parent_id, False
+    active = exists().where(RunRow.conversation_id == conversation_id, RunRow.status.in_(ACTIVE))
+    return await _find_newest(session, conversation_id), bool(await session.scalar(select(active)))
+
+
+async def _find_newest(session: ReadSession, conversation_id: str) -> str | None:
+    """Returns the end of the branch that was posted to last: its answer if there is one, else what was posted."""
+    posted = (
+        select(MessageRow.id)
+        .where(MessageRow.conversation_id == conversation_id, MessageRow.run_id.is_(None))
+        .order_by(MessageRow.id.desc())
+        .limit(1)
+    )
+    newest = await session.scalar(posted)
+    return None if newest is None else await _find_answer(session, newest) or newest
+
+
+async def _find_answer(session: ReadSession, message_id: str) -> str | None:
+    """Returns the id of the newest answer that a run gave to a message."""
+    answers = select(MessageRow.id).where(MessageRow.parent_id == message_id, MessageRow.run_id.is_not(None))
+    return await session.scalar(answers.order_by(MessageRow.id.desc()).limit(1))
+
+
+async def _ancestry(session: ReadSession, message_id: str, limit: int) -> list[MessageRow]:
+    start = select(MessageRow.id, MessageRow.parent_id).where(MessageRow.id == message_id)
+    first = start.add_columns(literal(1).label("depth")).cte("ancestry", recursive=True)
+    parent = aliased(MessageRow)
+    step = select(parent.id, parent.parent_id, first.c.depth + 1).join(first, parent.id == first.c.parent_id)
+    chain = first.union_all(step.where(first.c.depth < limit))
+    rows = select(MessageRow).join(chain, MessageRow.id == chain.c.id).order_by(chain.c.depth)
+    return list(await session.scalars(rows))
+
+
+def _resource(row: MessageRow) -> Message:
+    return Message(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        parent_id=row.parent_id,
+        role=row.role,
+        content=row.content,
+        attachments=row.attachments,
+        run_id=row.run_id,
+        created_at=row.created_at,
+    )

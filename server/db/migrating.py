@@ -1,0 +1,81 @@
+"""Brings a database to the version this code needs, in one transaction. Runs in a thread: Alembic is synchronous."""
+
+import threading
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from config.database_url import parse_database_url
+from server.db.database import configure_sqlite, make_folder
+from server.db.failures import find_outage, unavailable
+from server.errors import Unavailable
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""Alembic's `op` is one per process, so two databases cannot be migrated side by side."""
+_ADVISORY_LOCK: Final = 0x6F70656E
+"""A number all processes agree on: two of them must not migrate one PostgreSQL database at once."""
+
+
+def migrate(url: str, target: str = "head") -> None:
+    """Moves the database at `url` up to `target`, or down if that is older. At `head` already, nothing happens.
+
+    Raises:
+        Unavailable: it cannot be opened or written, or a newer version of the program made it.
+    """
+    address = make_url(parse_database_url(url))
+    make_folder(address)
+    engine = _engine(address)
+    try:
+        with _ONE_AT_A_TIME, engine.begin() as connection:
+            _move(connection, target)
+    except SQLAlchemyError as error:
+        if outage := find_outage(error):
+            raise unavailable(outage) from error
+        raise
+
+
+def _engine(address: URL) -> Engine:
+    if address.get_backend_name() == "sqlite":
+        engine = create_engine(address, poolclass=NullPool)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    else:
+        engine = create_engine(address.set(drivername="postgresql+psycopg"), poolclass=NullPool)
+        lock = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=_ADVISORY_LOCK)
+        event.listen(engine, "begin", lambda connection: connection.execute(lock))
+    return engine
+
+
+def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    configure_sqlite(connection)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=OFF")  # a table that is made anew must not take its children along
+    cursor.close()
+
+
+def _move(connection: Connection, target: str) -> None:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    newest_first = [script.revision for script in scripts.walk_revisions()]
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present is not None and present not in newest_first:
+        detail = "A newer version of open-agent made this database; update the program, or choose another DATABASE_URL."
+        raise Unavailable("database_newer", detail)
+    wanted = newest_first[0] if target == "head" else target
+    if present == wanted:
+        return
+    if wanted == "base" or (present and newest_first.index(wanted) > newest_first.index(present)):
+        command.downgrade(config, wanted)
+    else:
+        command.upgrade(config, wanted)

@@ -1,0 +1,216 @@
+"""Runs and their guarded status changes. What a run *does* is written by the event log, not here."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import and_, case, exists, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
+
+from config.ids import new_id
+from graph.events import Usage
+from server.db.conversations import ACTIVE, get_conversation
+from server.db.database import Database
+from server.db.messages import find_question, settle_parents
+from server.db.paging import page_of
+from server.db.sessions import ReadSession, WriteSession
+from server.db.steps import read_steps
+from server.db.tables import Role, RunRow
+from server.errors import Conflict, NotFound
+from server.resources import NewRun, Page, PageQuery, Run, Step
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run in this process's hands. `attempt` is the token that every write must show."""
+
+    run_id: str
+    conversation_id: str
+    owner: str
+    role: Role
+    agent_id: str
+    revision: int
+    input_id: str
+    attempt: int
+    losses: int
+    started: bool
+    """Whether the log holds events already."""
+    cancel_requested: bool
+
+
+class Runs:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, owner: str, role: Role, conversation_id: str, new: NewRun, revision: int) -> Run:
+        """Puts a run in the conversation's queue, for the newest user message of its newest branch.
+
+        Raises:
+            NotFound: the conversation is not there, or another owner's.
+            Conflict: there is no user message to answer.
+        """
+
+        async def work(session: WriteSession) -> Run:
+            await get_conversation(session, owner, conversation_id)
+            question = await find_question(session, conversation_id)
+            if question is None:
+                raise Conflict("no_user_message", "This conversation has no user message yet; post one first.")
+            row = _new_row(owner, role, conversation_id, new, revision, question)
+            session.add(row)
+            return _resource(row)
+
+        return await self._database.write(work)
+
+    async def get(self, owner: str, run_id: str) -> Run:
+        """Raises: NotFound."""
+        async with self._database.read() as session:
+            return _resource(await get_run(session, owner, run_id))
+
+    async def page(self, owner: str, conversation_id: str, query: PageQuery) -> Page[Run]:
+        """Raises: NotFound."""
+        rows = select(RunRow).where(RunRow.conversation_id == conversation_id)
+        async with self._database.read() as session:
+            await get_conversation(session, owner, conversation_id)
+            return await page_of(session, rows, RunRow.id, query, _resource)
+
+    async def steps(self, owner: str, run_id: str) -> list[Step]:
+        """Raises: NotFound."""
+        async with self._database.read() as session:
+            await get_run(session, owner, run_id)
+            return await read_steps(session, run_id)
+
+    async def claim(self, run_id: str, *, lost: bool = False) -> Claim | None:
+        """Takes a run if it is its turn; None if it has ended, is held, or another of its conversation goes first.
+
+        With `lost`, a run that says `running` is taken too: only who knows that its holder is dead may say so.
+        """
+        other = aliased(RunRow)
+        earlier = and_(other.status == "queued", other.id < RunRow.id)
+        ahead = exists().where(
+            other.conversation_id == RunRow.conversation_id,
+            other.id != RunRow.id,
+            or_(other.status.in_(("running", "requires_action")), earlier),
+        )
+        held = RunRow.status == "running"
+        free = and_(RunRow.status == "queued", ~ahead)
+        guarded = (
+            update(RunRow)
+            .where(RunRow.id == run_id, or_(free, held) if lost else free)
+            .values(
+                status="running",
+                attempt=RunRow.attempt + 1,
+                losses=RunRow.losses + case((held, 1), else_=0),
+                started_at=func.coalesce(RunRow.started_at, datetime.now(UTC)),
+            )
+            .returning(RunRow)
+        )
+
+        async def work(session: WriteSession) -> Claim | None:
+            row = await session.scalar(guarded)
+            if row is None:
+                return None
+            await settle_parents(session, row.input_id)
+            return _claim(row)
+
+        try:
+            return await self._database.write(work)
+        except IntegrityError:  # another process took another run of this conversation at the same moment
+            return None
+
+    async def hand_back(self, run_id: str, attempt: int) -> None:
+        """Puts a run back in the queue, to be carried on by whoever claims it next."""
+        guard = (RunRow.id == run_id, RunRow.attempt == attempt, RunRow.status == "running")
+
+        async def work(session: WriteSession) -> None:
+            await session.execute(update(RunRow).where(*guard).values(status="queued"))
+
+        await self._database.write(work)
+
+    async def request_cancel(self, owner: str, run_id: str) -> Run:
+        """Notes, durably, that a run is to be cancelled; one that has ended stays as it is.
+
+        Raises:
+            NotFound: it is not there, or another owner's.
+        """
+
+        async def work(session: WriteSession) -> Run:
+            row = await get_run(session, owner, run_id)
+            if row.status in ACTIVE:
+                row.cancel_requested = True
+            return _resource(row)
+
+        return await self._database.write(work)
+
+    async def unfinished(self) -> list[str]:
+        """Returns the ids of runs that are under way or queued, in the order they are to be taken."""
+        rows = select(RunRow.id).where(RunRow.status.in_(("running", "queued")))
+        async with self._database.read() as session:
+            return list(await session.scalars(rows.order_by(RunRow.status.desc(), RunRow.id)))
+
+    async def find_next(self, conversation_id: str) -> str | None:
+        """Returns the id of the run whose turn is next in a conversation."""
+        rows = select(RunRow.id).where(RunRow.conversation_id == conversation_id, RunRow.status == "queued")
+        async with self._database.read() as session:
+            return await session.scalar(rows.order_by(RunRow.id).limit(1))
+
+
+async def get_run(session: ReadSession, owner: str, run_id: str) -> RunRow:
+    """Raises: NotFound."""
+    row = await session.get(RunRow, run_id)
+    if row is None or row.owner != owner:
+        raise NotFound("run_not_found", f"There is no run {run_id}.")
+    return row
+
+
+def _new_row(owner: str, role: Role, conversation_id: str, new: NewRun, revision: int, question: str) -> RunRow:
+    return RunRow(
+        id=new_id("run"),
+        conversation_id=conversation_id,
+        owner=owner,
+        role=role,
+        agent_id=new.agent_id,
+        revision=revision,
+        input_id=question,
+        status="queued",
+        attempt=0,
+        losses=0,
+        next_seq=1,
+        cancel_requested=False,
+        usage=Usage(),
+        labels=new.metadata,
+        created_at=datetime.now(UTC),
+    )
+
+
+def _claim(row: RunRow) -> Claim:
+    return Claim(
+        run_id=row.id,
+        conversation_id=row.conversation_id,
+        owner=row.owner,
+        role=row.role,
+        agent_id=row.agent_id,
+        revision=row.revision,
+        input_id=row.input_id,
+        attempt=row.attempt,
+        losses=row.losses,
+        started=row.next_seq > 1,
+        cancel_requested=row.cancel_requested,
+    )
+
+
+def _resource(row: RunRow) -> Run:
+    return Run(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        agent_id=row.agent_id,
+        status=row.status,
+        plan=row.plan,
+        message_id=row.message_id,
+        error=row.error,
+        usage=row.usage,
+        metadata=row.labels,
+        attempt=row.attempt,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )

@@ -1,0 +1,57 @@
+"""The store: repositories over one database. They hide sessions, return resources and raise `server.errors`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from server.db.agents import Agents
+from server.db.conversations import Conversations
+from server.db.database import Database, open_database
+from server.db.events import EventLog
+from server.db.feed import Feed
+from server.db.messages import Messages
+from server.db.migrating import migrate
+from server.db.runs import Runs
+from server.db.tool_calls import ToolCalls
+
+
+@dataclass(frozen=True)
+class Store:
+    database: Database
+    conversations: Conversations
+    messages: Messages
+    runs: Runs
+    events: EventLog
+    tool_calls: ToolCalls
+    agents: Agents
+    feed: Feed
+
+    async def check(self) -> None:
+        """Raises: Unavailable, when the database does not answer."""
+        async with self.database.read() as session:
+            await session.execute(text("SELECT 1"))
+
+
+@asynccontextmanager
+async def open_store(database_url: str) -> AsyncIterator[Store]:
+    """Yields the store, after moving the database to the version this code needs.
+
+    Raises:
+        Unavailable: it cannot be opened or written, or a newer version of the program made it.
+    """
+    await asyncio.to_thread(migrate, database_url)
+    async with open_database(database_url) as database:
+        feed = Feed()
+        yield Store(
+            database=database,
+            conversations=Conversations(database),
+            messages=Messages(database),
+            runs=Runs(database),
+            events=EventLog(database, feed),
+            tool_calls=ToolCalls(database),
+            agents=Agents(database),
+            feed=feed,
+        )

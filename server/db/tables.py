@@ -1,0 +1,172 @@
+"""The tables. `migrations/` makes them; a test holds the two equal. Nothing outside `server/db` sees these classes."""
+
+from datetime import datetime
+from typing import ClassVar, Final, Literal
+
+from pydantic import JsonValue
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from config.agents import AgentSpec
+from graph.events import Failure, Plan, StepKind, Usage
+from server.db.columns import JsonOf, Prose, UtcMoment
+from server.resources import Attachment, RunStatus, StepStatus, ToolCallStatus
+
+Role = Literal["user", "admin", "service"]
+UNDER_WAY: Final = "status IN ('running', 'requires_action')"
+"""At most one run of a conversation is under way: the database itself holds it so."""
+
+
+class Row(DeclarativeBase):
+    type_annotation_map: ClassVar = {datetime: UtcMoment(), str: Text()}
+
+
+class ConversationRow(Row):
+    __tablename__ = "conversations"
+    __table_args__ = (Index("conversations_by_owner", "owner", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    title: Mapped[str | None] = mapped_column(Prose())
+    labels: Mapped[dict[str, str]] = mapped_column("metadata", JsonOf(dict[str, str]))
+    created_at: Mapped[datetime]
+
+
+class MessageRow(Row):
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index("messages_by_conversation", "conversation_id", "id"),
+        Index("messages_by_parent", "parent_id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    parent_id: Mapped[str | None]
+    floating: Mapped[bool]
+    """Its parent was not named and an answer was under way: it takes its place when its run is claimed."""
+    role: Mapped[Literal["user", "assistant", "system"]] = mapped_column(String(16))
+    content: Mapped[str] = mapped_column(Prose())
+    attachments: Mapped[list[Attachment]] = mapped_column(JsonOf(list[Attachment]))
+    run_id: Mapped[str | None]
+    """The run that wrote it; None for what a client posted."""
+    created_at: Mapped[datetime]
+
+
+class RunRow(Row):
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("runs_by_conversation", "conversation_id", "id"),
+        Index("runs_by_status", "status", "id"),
+        Index(
+            "one_run_under_way",
+            "conversation_id",
+            unique=True,
+            sqlite_where=text(UNDER_WAY),
+            postgresql_where=text(UNDER_WAY),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    owner: Mapped[str]
+    role: Mapped[Role] = mapped_column(String(16))
+    """What the caller's key may do: the run's tool calls are decided by it, also after a restart."""
+    agent_id: Mapped[str]
+    revision: Mapped[int]
+    """The state of the registry it runs on, from start to end."""
+    input_id: Mapped[str]
+    """The user message it answers."""
+    status: Mapped[RunStatus] = mapped_column(String(16))
+    attempt: Mapped[int]
+    """The fencing token: every claim raises it, and only the holder of the newest one may write."""
+    losses: Mapped[int]
+    """How often a process died with this run in its hands."""
+    next_seq: Mapped[int]
+    cancel_requested: Mapped[bool]
+    plan: Mapped[Plan | None] = mapped_column(JsonOf(Plan))
+    message_id: Mapped[str | None]
+    error: Mapped[Failure | None] = mapped_column(JsonOf(Failure))
+    usage: Mapped[Usage] = mapped_column(JsonOf(Usage))
+    labels: Mapped[dict[str, str]] = mapped_column("metadata", JsonOf(dict[str, str]))
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class EventRow(Row):
+    """The log. `json` is the very text that readers are sent."""
+
+    __tablename__ = "events"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(String(32))
+    json: Mapped[str]
+
+
+class StepRow(Row):
+    __tablename__ = "steps"
+    __table_args__ = (Index("steps_by_run", "run_id", "first_seq"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    first_seq: Mapped[int]
+    """Where it began in the log: the order in which steps are shown."""
+    kind: Mapped[StepKind] = mapped_column(String(16))
+    agent: Mapped[str]
+    task: Mapped[str] = mapped_column(Prose())
+    depends_on: Mapped[list[str]] = mapped_column(JsonOf(list[str]))
+    status: Mapped[StepStatus] = mapped_column(String(16))
+    output: Mapped[str | None] = mapped_column(Prose())
+    error: Mapped[Failure | None] = mapped_column(JsonOf(Failure))
+    usage: Mapped[Usage] = mapped_column(JsonOf(Usage))
+
+
+class ToolCallRow(Row):
+    """The ledger: what was dispatched, and how it ended. Calls over REST have neither run nor step."""
+
+    __tablename__ = "tool_calls"
+    __table_args__ = (Index("tool_calls_by_run", "run_id", "id"), Index("tool_calls_by_step", "step_id", "started_at"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    step_id: Mapped[str | None]
+    tool: Mapped[str]
+    arguments: Mapped[dict[str, JsonValue]] = mapped_column(JsonOf(dict[str, JsonValue]))
+    status: Mapped[ToolCallStatus] = mapped_column(String(16))
+    result: Mapped[str | None] = mapped_column(Prose())
+    error: Mapped[Failure | None] = mapped_column(JsonOf(Failure))
+    artifact_id: Mapped[str | None]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class RevisionRow(Row):
+    """One state of the registry. Two writers cannot make the same one."""
+
+    __tablename__ = "revisions"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime]
+
+
+class AgentRow(Row):
+    """What an agent is now."""
+
+    __tablename__ = "agents"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    spec: Mapped[AgentSpec] = mapped_column(JsonOf(AgentSpec))
+
+
+class AgentVersionRow(Row):
+    """What an agent was from a revision on: a revision's agents are the newest versions up to it."""
+
+    __tablename__ = "agent_versions"
+    __table_args__ = (UniqueConstraint("agent_id", "revision", name="one_version_per_revision"),)
+
+    agent_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    spec: Mapped[AgentSpec] = mapped_column(JsonOf(AgentSpec))
