@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from mcp_config.servers.sql.database import Dialect, QueryFailedError, Table
+from mcp_config.servers.sql.database import Dialect, QueryFailedError, Table, UnknownColumnError
 from mcp_config.servers.sql.grammar import NAMED_FUNCTIONS, NODES, OFFERED_FUNCTIONS, ROOTS
 
 MAX_BYTES = 10_240
@@ -35,6 +35,8 @@ def check_query(sql: str, dialect: Dialect, tables: Sequence[Table]) -> None:
         _check_node(node)
     for table in root.find_all(exp.Table):
         _check_table(table, dialect, tables)
+    if dialect == "postgres":
+        _check_columns(root, tables)
 
 
 def used_tables(sql: str, dialect: Dialect, tables: Sequence[Table]) -> list[Table]:
@@ -97,6 +99,18 @@ def _check_table(table: exp.Table, dialect: Dialect, tables: Sequence[Table]) ->
     if _names(table, dialect).isdisjoint(known.name.lower() for known in tables):
         offered = ", ".join(known.name for known in tables)
         raise QueryFailedError(f"no such table: {table.name}; tables: {offered}")
+
+
+def _check_columns(root: exp.Expr, tables: Sequence[Table]) -> None:
+    """Refuses `o.name` where no column has that name: PostgreSQL would take it for the function call `name(o)`."""
+    known = {column.name.lower() for table in tables for column in table.columns}
+    known.update(alias.alias.lower() for alias in root.find_all(exp.Alias))
+    known.update(
+        name.name.lower() for alias in root.find_all(exp.TableAlias) for name in alias.args.get("columns") or ()
+    )
+    for column in root.find_all(exp.Column):
+        if column.table and not isinstance(column.this, exp.Star) and column.name.lower() not in known:
+            raise UnknownColumnError(f"no such column: {column.table}.{column.name}")
 
 
 def _names(table: exp.Table, dialect: Dialect) -> set[str]:
