@@ -79,7 +79,8 @@ class Connection:
 
     @property
     def health(self) -> ServerHealth:
-        return ServerHealth(self._state, self._detail, len(self.listing.tools), self.config.required)
+        offered = sum(self.config.offers(tool.name) for tool in self.listing.tools)
+        return ServerHealth(self._state, self._detail, offered, self.config.required)
 
     async def settled(self) -> None:
         """Returns once the first start came to an end, good or bad."""

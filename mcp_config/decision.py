@@ -1,0 +1,110 @@
+"""May this caller make this call? One pure function, asked before acting and by whoever only wants to know.
+
+Deny wins over ask, ask over allow, and what no rule speaks of is denied.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from pydantic import JsonValue
+
+from config.agents import AgentSpec
+from config.policies import Condition, Rule, ToolPolicies, ToolSettings, Verdict
+from mcp_config.names import matches_any
+from mcp_config.tools import Caller, JsonObject
+
+_PERSON: Final = "-"
+"""What rules call a person who calls a tool without an agent."""
+_STRICTEST: Final[tuple[Verdict, ...]] = ("deny", "ask", "allow")
+
+
+@dataclass(frozen=True)
+class Decision:
+    verdict: Verdict
+    rule: str
+    """What said so: `rules[2] (git__*)`, `agent sql-agent`, or `default`."""
+    reason: str
+
+
+def decide(
+    caller: Caller, tool: str, arguments: JsonObject, policies: ToolPolicies, agent: AgentSpec | None
+) -> Decision:
+    """Returns the strictest verdict on the call; `agent` is the caller's agent, None for a person."""
+    if refusal := find_refusal(caller, tool, agent):
+        return refusal
+    verdicts: dict[Verdict, Decision] = {}
+    if agent is not None and matches_any(tool, agent.policies.approval.tools):
+        verdicts["ask"] = Decision("ask", f"agent {agent.id}", "this agent's policy asks for a person's approval")
+    for place, rule in enumerate(policies.rules):
+        if rule.verdict not in verdicts and _speaks_of(rule, caller, tool, arguments):
+            verdicts[rule.verdict] = Decision(rule.verdict, f"rules[{place}] ({rule.match})", rule.reason)
+    default = Decision("deny", "default", "no rule allows it")
+    return next((verdicts[verdict] for verdict in _STRICTEST if verdict in verdicts), default)
+
+
+def find_refusal(caller: Caller, tool: str, agent: AgentSpec | None) -> Decision | None:
+    """Returns the denial of a tool that is not on the agent's list; a person has no such list."""
+    if caller.agent is None:
+        return None
+    if agent is None or not agent.enabled:
+        return Decision("deny", f"agent {caller.agent}", "there is no such agent, or it is not enabled")
+    if not matches_any(tool, agent.allowed_tools):
+        return Decision("deny", f"agent {agent.id}", "it is not among the tools of this agent")
+    return None
+
+
+def build_settings(policies: ToolPolicies, tool: str) -> ToolSettings:
+    """Returns how the tool is to be run: for each key the most specific entry that names it."""
+    matching = [glob for glob in policies.tools if fnmatchcase(tool, glob)]
+    merged: dict[str, object] = {}
+    for glob in sorted(matching, key=lambda glob: len(glob.replace("*", "").replace("?", ""))):
+        merged |= policies.tools[glob].model_dump(exclude_none=True)
+    return ToolSettings.model_validate(merged)
+
+
+def _speaks_of(rule: Rule, caller: Caller, tool: str, arguments: JsonObject) -> bool:
+    return (
+        fnmatchcase(tool, rule.match)
+        and caller.role in rule.roles
+        and matches_any(caller.agent or _PERSON, rule.agents)
+        and all(_holds(condition, arguments) for condition in rule.when)
+    )
+
+
+def _holds(condition: Condition, arguments: JsonObject) -> bool:
+    try:
+        value = _at(condition.argument, arguments)
+    except LookupError:
+        return False
+    return (
+        (condition.equals is None or _same(value, condition.equals))
+        and (condition.one_of is None or any(_same(value, choice) for choice in condition.one_of))
+        and (condition.matches is None or (isinstance(value, str) and fnmatchcase(value, condition.matches)))
+        and (condition.max_length is None or (_length(value) <= condition.max_length))
+    )
+
+
+def _at(pointer: str, arguments: JsonObject) -> JsonValue:
+    """Raises `LookupError` when there is nothing."""
+    value: JsonValue = arguments
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        match value:
+            case dict():
+                value = value[key]
+            case list() if key.isdecimal():
+                value = value[int(key)]
+            case _:
+                raise LookupError(pointer)
+    return value
+
+
+def _same(one: JsonValue, other: JsonValue) -> bool:
+    # in JSON `true` is not 1
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _length(value: JsonValue) -> int:
+    return len(value) if isinstance(value, str | list | Mapping) else 0

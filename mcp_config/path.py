@@ -1,0 +1,145 @@
+"""The governed path: the one way to a tool, for agents, people and other programs alike.
+
+It is folded from small wrappers that take the next piece and return one. Outermost first: known → allowlist →
+schema → policy → ledger → size cap → dispatch. Further ones (approval, rate, redaction) take their place in the list.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Final
+
+from config.agents import AgentSpec
+from config.policies import ToolPolicies
+from mcp_config.connection import Connection
+from mcp_config.content import build_result, cut
+from mcp_config.decision import Decision, decide, find_refusal
+from mcp_config.definitions import Definition
+from mcp_config.errors import ToolError
+from mcp_config.tools import CallTool, Ledger, ToolCall, ToolResult, ToolSpec
+
+Wrapper = Callable[[CallTool], CallTool]
+FindAgent = Callable[[str], AgentSpec | None]
+"""The agents that may call now, by id."""
+
+_CANCELLED: Final = ToolResult("cancelled", "The call was cancelled.", "cancelled")
+
+
+@dataclass(frozen=True)
+class OfferedTool:
+    """A tool with all that running it takes."""
+
+    spec: ToolSpec
+    definition: Definition
+    connection: Connection
+    timeout: float
+    max_result: int
+
+
+def build_path(wrappers: Sequence[Wrapper], last: CallTool) -> CallTool:
+    """Folds the wrappers around the last piece; the first becomes the outermost."""
+    return reduce(lambda inner, wrapper: wrapper(inner), reversed(wrappers), last)
+
+
+def allowlist(find_agent: FindAgent) -> Wrapper:
+    """An agent calls only what is on its list, whatever it was offered before."""
+
+    def wrap(following: CallTool) -> CallTool:
+        async def call(request: ToolCall) -> ToolResult:
+            agent = find_agent(request.caller.agent) if request.caller.agent is not None else None
+            refusal = find_refusal(request.caller, request.tool, agent)
+            return _denied(request, refusal, "not_allowed") if refusal else await following(request)
+
+        return call
+
+    return wrap
+
+
+def argument_check(tool: OfferedTool) -> Wrapper:
+    """Arguments that do not fit the tool's own schema never reach its server."""
+
+    def wrap(following: CallTool) -> CallTool:
+        async def call(request: ToolCall) -> ToolResult:
+            if complaint := tool.definition.schema.complaint(request.arguments):
+                text = f"{request.tool} was not called: {complaint}. Correct the arguments and call again."
+                return ToolResult("error", text, "invalid_arguments")
+            return await following(request)
+
+        return call
+
+    return wrap
+
+
+def policy(policies: ToolPolicies, find_agent: FindAgent) -> Wrapper:
+    """What the rules do not allow is not done. Nobody can be asked yet, so what needs asking is not done either."""
+
+    def wrap(following: CallTool) -> CallTool:
+        async def call(request: ToolCall) -> ToolResult:
+            agent = find_agent(request.caller.agent) if request.caller.agent is not None else None
+            decision = decide(request.caller, request.tool, request.arguments, policies, agent)
+            match decision.verdict:
+                case "allow":
+                    return await following(request)
+                case "ask":
+                    return _denied(request, decision, "approval_required")
+                case "deny":
+                    return _denied(request, decision, "denied_by_policy")
+
+        return call
+
+    return wrap
+
+
+def written_down(ledger: Ledger) -> Wrapper:
+    """No effect before `started` is durable, and an end for every start."""
+
+    def wrap(following: CallTool) -> CallTool:
+        async def call(request: ToolCall) -> ToolResult:
+            try:
+                await ledger.started(request)
+                result = await following(request)
+            except asyncio.CancelledError:
+                await ledger.ended(request, _CANCELLED)
+                raise
+            await ledger.ended(request, result)
+            return result
+
+        return call
+
+    return wrap
+
+
+def size_cap(tool: OfferedTool) -> Wrapper:
+    """A model is given no more than it can take."""
+
+    def wrap(following: CallTool) -> CallTool:
+        async def call(request: ToolCall) -> ToolResult:
+            return cut(await following(request), tool.max_result)
+
+        return call
+
+    return wrap
+
+
+def dispatch(tool: OfferedTool) -> CallTool:
+    """The call itself, within its deadline."""
+
+    async def call(request: ToolCall) -> ToolResult:
+        try:
+            raw = await tool.connection.call(tool.spec.original_name, request.arguments, tool.timeout)
+        except ToolError as error:
+            text = f"{request.tool} failed: {tool.connection.config.without_secrets(str(error))}"
+            return ToolResult(error.status, text, error.code)
+        return build_result(raw)
+
+    return call
+
+
+def _denied(request: ToolCall, decision: Decision, code: str) -> ToolResult:
+    if code == "approval_required":
+        why = "it needs a person's approval, and approvals are not available yet"
+    else:
+        why = decision.reason or "a rule denies it"
+    text = f"{request.tool} was not called: {why} ({decision.rule}). Go on without it, or tell the user."
+    return ToolResult("denied", text, code)

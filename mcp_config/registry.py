@@ -1,0 +1,212 @@
+"""All tools of all servers under one roof: names, health, the governed path. Serving waits for no server."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from langchain_core.tools import BaseTool
+from typing_extensions import override
+
+from config.ids import new_id
+from config.policies import ToolPolicies
+from mcp_config.connection import Connection, ServerHealth
+from mcp_config.decision import build_settings
+from mcp_config.definitions import Definition
+from mcp_config.model_schema import build_model_schema
+from mcp_config.names import build_tool_name, matches_any, may_match_prefix
+from mcp_config.path import (
+    FindAgent,
+    OfferedTool,
+    allowlist,
+    argument_check,
+    build_path,
+    dispatch,
+    policy,
+    size_cap,
+    written_down,
+)
+from mcp_config.sdk import build_langchain_tool
+from mcp_config.server_config import ServerConfig
+from mcp_config.tools import Caller, JsonObject, Ledger, ToolBox, ToolCall, ToolResult, ToolSpec
+from mcp_config.warden import open_warden
+
+_MAX_RESULT: Final = 256 * 1024
+_STOP_SECONDS: Final = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class UnknownTool(LookupError):
+    """No tool of this name is there now."""
+
+
+class Unwritten:
+    """A ledger for calls that nobody keeps a log of: notebooks and scripts."""
+
+    async def started(self, call: ToolCall) -> None:
+        del call
+
+    async def ended(self, call: ToolCall, result: ToolResult) -> None:
+        del call, result
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    start: float = 20.0
+    """Seconds a server may take to start, where its entry says nothing else."""
+    call: float = 30.0
+    """Seconds for one call, where neither policy nor the server's entry says otherwise."""
+
+
+class ToolRegistry(ToolBox):
+    def __init__(self, policies: ToolPolicies, find_agent: FindAgent, deadlines: Deadlines) -> None:
+        self._policies = policies
+        self._find_agent = find_agent
+        self._deadlines = deadlines
+        self._connections: list[Connection] = []
+        self._tools: Mapping[str, OfferedTool] = {}
+        self._told: set[str] = set()
+
+    def add(self, connection: Connection) -> None:
+        self._connections.append(connection)
+
+    # ------------------------------------------------------------------ what is there
+    def all(self) -> list[ToolSpec]:
+        return self.specs(["*"])
+
+    @override
+    def specs(self, allowed: Sequence[str]) -> list[ToolSpec]:
+        return [self._tools[name].spec for name in sorted(self._tools) if matches_any(name, allowed)]
+
+    def get(self, name: str) -> ToolSpec:
+        """Raises `UnknownTool`."""
+        if name not in self._tools:
+            raise UnknownTool(name)
+        return self._tools[name].spec
+
+    def health(self) -> dict[str, ServerHealth]:
+        return {connection.config.name: connection.health for connection in self._connections}
+
+    @override
+    async def ready(self, allowed: Sequence[str]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._deadlines.start):
+                for connection in self._needed(allowed):
+                    await connection.settled()
+
+    @override
+    def warming(self, allowed: Sequence[str]) -> list[str]:
+        return [c.config.name for c in self._needed(allowed) if c.health.state == "starting"]
+
+    def _needed(self, allowed: Sequence[str]) -> list[Connection]:
+        prefixes = ((connection, connection.config.prefix) for connection in self._connections)
+        return [c for c, p in prefixes if any(may_match_prefix(glob, f"{p}__" if p else "") for glob in allowed)]
+
+    def gather(self) -> None:
+        """Takes stock of all servers' tools anew. Of two with one name the one of the earlier server stands."""
+        tools: dict[str, OfferedTool] = {}
+        for connection in self._connections:
+            for definition in connection.listing.tools:
+                if connection.config.offers(definition.name):
+                    tool = self._offer(connection, definition)
+                    if tools.setdefault(tool.spec.name, tool) is not tool:
+                        self._tell_once(f"MCP server {tool.spec.server}: {tool.spec.name} is taken by another tool")
+        self._tools = tools
+
+    def _offer(self, connection: Connection, definition: Definition) -> OfferedTool:
+        config = connection.config
+        name = build_tool_name(config.prefix, config.name, definition.name)
+        known = self._tools.get(name)
+        if known is not None and known.definition is definition:
+            return known
+        settings = build_settings(self._policies, name)
+        hints = definition.annotations
+        by_hint = bool(hints.get("readOnlyHint") or hints.get("idempotentHint") or config.repeats(definition.name))
+        spec = ToolSpec(
+            name=name,
+            server=config.name,
+            original_name=definition.name,
+            description=definition.description,
+            input_schema=definition.schema.schema,
+            model_schema=build_model_schema(definition.schema.schema),
+            annotations=hints,
+            return_direct=bool(settings.return_direct),
+            repeatable=by_hint if settings.idempotent is None else settings.idempotent,
+        )
+        timeout = settings.timeout or config.timeout or self._deadlines.call
+        return OfferedTool(spec, definition, connection, timeout, settings.max_result or _MAX_RESULT)
+
+    def _tell_once(self, warning: str) -> None:
+        if warning not in self._told:
+            self._told.add(warning)
+            _log.warning("%s", warning)
+
+    # ------------------------------------------------------------------ calling
+    @override
+    async def call(self, call: ToolCall, ledger: Ledger) -> ToolResult:
+        return await build_path([allowlist(self._find_agent)], lambda request: self._call_known(request, ledger))(call)
+
+    async def _call_known(self, call: ToolCall, ledger: Ledger) -> ToolResult:
+        await self.ready([call.tool])
+        tool = self._tools.get(call.tool)
+        if tool is None:
+            return self._not_there(call.tool)
+        wrappers = [
+            argument_check(tool),
+            policy(self._policies, self._find_agent),
+            written_down(ledger),
+            size_cap(tool),
+        ]
+        return await build_path(wrappers, dispatch(tool))(call)
+
+    def _not_there(self, name: str) -> ToolResult:
+        for connection in self._needed([name]):
+            health = connection.health
+            if connection.config.prefix and health.state in ("failed", "starting"):
+                why = f"the server {connection.config.name} is not available: {health.detail or 'it is still starting'}"
+                return ToolResult("error", f"{name} was not called: {why}", "server_unavailable")
+        return ToolResult("error", f"There is no tool {name[:100]!r}.", "unknown_tool")
+
+    def langchain_tools(
+        self, caller: Caller, allowed: Sequence[str] = ("*",), ledger: Ledger | None = None
+    ) -> list[BaseTool]:
+        """Returns the tools for LangChain, on behalf of the caller; each call takes the governed path."""
+        return [self._langchain_tool(spec, caller, ledger or Unwritten()) for spec in self.specs(allowed)]
+
+    def _langchain_tool(self, spec: ToolSpec, caller: Caller, ledger: Ledger) -> BaseTool:
+        async def call(arguments: JsonObject) -> ToolResult:
+            return await self.call(ToolCall(new_id("call"), spec.name, arguments, caller), ledger)
+
+        return build_langchain_tool(spec, call)
+
+
+@contextlib.asynccontextmanager
+async def open_registry(
+    servers: Sequence[ServerConfig], policies: ToolPolicies, find_agent: FindAgent, deadlines: Deadlines | None = None
+) -> AsyncIterator[ToolRegistry]:
+    """Starts all servers side by side, in the background, and ends them all on leaving."""
+    deadlines = deadlines or Deadlines()
+    registry = ToolRegistry(policies, find_agent, deadlines)
+    async with open_warden() as warden:
+        connections = [Connection(config, warden, deadlines.start, registry.gather) for config in servers]
+        for connection in connections:
+            registry.add(connection)
+        owners = [
+            asyncio.create_task(connection.own(), name=f"mcp {connection.config.name}") for connection in connections
+        ]
+        try:
+            yield registry
+        finally:
+            await _stop(owners)
+
+
+async def _stop(owners: Sequence[asyncio.Task[None]]) -> None:
+    for owner in owners:
+        owner.cancel()
+    if owners:
+        _, stuck = await asyncio.wait(owners, timeout=_STOP_SECONDS)
+        for owner in stuck:
+            _log.error("%s does not stop", owner.get_name())

@@ -1,0 +1,37 @@
+"""Which values of a server's configuration must never be seen in a message about it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from mcp_config.variables import referenced
+
+_SECRET_NAME: Final = re.compile(r"key|token|secret|passw|credential|auth|dsn|cookie|database_url", re.IGNORECASE)
+_SHORTEST: Final = 6
+"""Shorter values are no secrets worth the name, and hiding them would garble messages."""
+
+
+def build_secrets(
+    written: JsonValue, env: Mapping[str, str], headers: Mapping[str, str], variables: Mapping[str, str]
+) -> frozenset[str]:
+    """Returns the values by what they are called: headers, and variables whose names sound secret.
+
+    `written` is the server's entry before expansion: it shows which variables went into it.
+    """
+    values = [value for name, value in env.items() if _SECRET_NAME.search(name)]
+    values += [variables.get(name, "") for name in referenced(json.dumps(written)) if _SECRET_NAME.search(name)]
+    for header in headers.values():
+        values += [header, header.rpartition(" ")[2]]
+    return frozenset(part for value in values for part in _parts(value) if len(part) >= _SHORTEST)
+
+
+def _parts(value: str) -> Iterator[str]:
+    yield value
+    try:
+        yield urlsplit(value).password or ""
+    except ValueError:
+        return

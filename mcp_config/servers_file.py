@@ -1,0 +1,219 @@
+"""Reads the `mcpServers` format that people already have (and VS Code's `servers`), ours under `x-open-agent`.
+
+Every mistake is told with file, line, key and what was expected. What a file grants elsewhere (`autoApprove`, …)
+grants nothing here.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, ValidationError, model_validator
+
+from config.checkout import shown_path
+from config.errors import InvalidFile, Mistake, UnreadableFile
+from config.key_path import KeyPath, shown_key
+from config.model_mistakes import build_mistakes
+from config.yaml_document import Document, parse_document
+from mcp_config.server_config import Sandbox, ServerConfig, Transport
+from mcp_config.server_secrets import build_secrets
+from mcp_config.variables import UndefinedVariable, expand
+
+_EXPANDED: Final = ("command", "args", "env", "cwd", "url", "headers", "x-open-agent")
+_INHERITED: Final = ("HOME", "PATH", "USER", "SHELL", "TERM", "LOGNAME", "LANG")
+_GRANT_NOTHING: Final = frozenset({"alwaysAllow", "autoApprove", "trust"})
+_TRANSPORTS: Final[Mapping[str, Transport]] = {
+    "stdio": "stdio",
+    "http": "http",
+    "streamable-http": "http",
+    "streamable_http": "http",
+    "streamableHttp": "http",
+    "sse": "sse",
+}
+
+_log = logging.getLogger(__name__)
+
+
+class _Ours(BaseModel):
+    """The keys that only this product knows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    allow: list[str] = ["*"]
+    deny: list[str] = []
+    prefix: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{0,40}$")
+    repeatable: list[str] = []
+    sandbox: Sandbox = "none"
+    required: bool = False
+    timeout: PositiveFloat | None = None
+    start_timeout: PositiveFloat | None = None
+    needs: list[str] = []
+    """Paths without which it is not started, so that its absence is told in plain words."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["stdio", "http", "streamable-http", "streamable_http", "streamableHttp", "sse"] | None = None
+    transport: Literal["stdio", "http", "streamable-http", "streamable_http", "streamableHttp", "sse"] | None = None
+    command: str | None = Field(None, min_length=1)
+    args: list[str] = []
+    env: dict[str, str] = {}
+    cwd: str | None = None
+    url: str | None = Field(None, pattern=r"^https?://")
+    headers: dict[str, str] = {}
+    disabled: bool = False
+    timeout: float | None = Field(None, gt=0, le=3600)
+    """Seconds."""
+    ours: _Ours = Field(default_factory=_Ours, alias="x-open-agent")
+
+    @model_validator(mode="after")
+    def _one_way_to_reach_it(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("expected either `command` (a program to start) or `url` (a server to reach)")
+        if (self.kind == "stdio") != (self.command is not None):
+            raise ValueError(f"the transport {self.kind} goes with {'`command`' if self.kind == 'stdio' else '`url`'}")
+        return self
+
+    @property
+    def kind(self) -> Transport:
+        named = self.type or self.transport
+        return _TRANSPORTS[named] if named else "stdio" if self.command is not None else "http"
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    mcp_servers: dict[str, _Entry] = Field({}, alias="mcpServers")
+    servers: dict[str, _Entry] = {}
+
+    @model_validator(mode="after")
+    def _names_servers(self) -> Self:
+        if not {"mcpServers", "mcp_servers", "servers"} & self.model_fields_set:
+            raise ValueError('expected `{"mcpServers": {"name": {"command": …}}}`')
+        if twice := self.mcp_servers.keys() & self.servers.keys():
+            raise ValueError(f"named in `mcpServers` and in `servers`: {', '.join(sorted(twice))}")
+        return self
+
+
+def load_servers(source: str, variables: Mapping[str, str]) -> list[ServerConfig]:
+    """Returns the servers to start, in the file's order; `source` is a path or the JSON itself.
+
+    Raises:
+        UnreadableFile: there is no such file, or it may not be read.
+        InvalidFile: its mistakes, each with line, key and what was expected.
+    """
+    if source.lstrip().startswith("{"):
+        return build_servers("MCP_SERVERS", source, variables)
+    path = Path(source)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UnreadableFile(f"{shown_path(path)}: there is no such file; MCP_SERVERS names it") from None
+    except UnicodeDecodeError:
+        raise UnreadableFile(f"{shown_path(path)}: is not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise UnreadableFile(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
+    return build_servers(shown_path(path), text, variables)
+
+
+def build_servers(name: str, text: str, variables: Mapping[str, str]) -> list[ServerConfig]:
+    """As `load_servers`, from the text of a file; `name` is what messages call it."""
+    raw = _parse(name, text)
+    document = _expanded(raw, variables)
+    try:
+        file = _File.model_validate(document.value)
+    except ValidationError as error:
+        raise InvalidFile(build_mistakes(document, _File, error)) from None
+    _warn_of_ignored(name, file)
+    written = {**_section(raw, "mcpServers"), **_section(raw, "servers")}
+    entries = {**file.mcp_servers, **file.servers}
+    return [_config(key, e, written[key], variables) for key, e in entries.items() if not e.disabled]
+
+
+def _parse(name: str, text: str) -> Document:
+    try:
+        value: JsonValue = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidFile([Mistake(name, error.lineno, "", f"is not JSON: {error.msg}")]) from None
+    # read again as YAML, which JSON is, for the lines; it only dislikes tabs, which JSON's texts cannot hold
+    return Document(name, value, parse_document(name, text.replace("\t", " ")).lines)
+
+
+def _expanded(document: Document, variables: Mapping[str, str]) -> Document:
+    mistakes: list[Mistake] = []
+
+    def fill(value: JsonValue, path: KeyPath) -> JsonValue:
+        if isinstance(value, dict):
+            return {key: fill(inner, (*path, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [fill(inner, (*path, place)) for place, inner in enumerate(value)]
+        try:
+            return expand(value, variables) if isinstance(value, str) else value
+        except UndefinedVariable as error:
+            mistakes.append(Mistake(document.source, document.line(path), shown_key(path), str(error)))
+            return value
+
+    def fill_server(entry: JsonValue, path: KeyPath) -> JsonValue:
+        if not isinstance(entry, dict) or entry.get("disabled") is True:
+            return entry
+        return {key: fill(value, (*path, key)) if key in _EXPANDED else value for key, value in entry.items()}
+
+    root = dict(document.value) if isinstance(document.value, dict) else document.value
+    for section in ("mcpServers", "servers") if isinstance(root, dict) else ():
+        if isinstance(root, dict) and isinstance(servers := root.get(section), dict):
+            root[section] = {name: fill_server(entry, (section, name)) for name, entry in servers.items()}
+    if mistakes:
+        raise InvalidFile(mistakes)
+    return Document(document.source, root, document.lines)
+
+
+def _section(document: Document, name: str) -> Mapping[str, JsonValue]:
+    section = document.value.get(name) if isinstance(document.value, dict) else None
+    return section if isinstance(section, dict) else {}
+
+
+def _warn_of_ignored(name: str, file: _File) -> None:
+    for key in file.model_extra or ():
+        _log.warning("%s: the key %s is not used here", name, key)
+    for server, entry in {**file.mcp_servers, **file.servers}.items():
+        for key in entry.model_extra or ():
+            why = "grants nothing here; policies decide" if key in _GRANT_NOTHING else "is not used here"
+            _log.warning("%s: %s.%s %s", name, server, key, why)
+
+
+def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str, str]) -> ServerConfig:
+    ours = entry.ours
+    inherited = {key: variables[key] for key in _INHERITED if key in variables}
+    return ServerConfig(
+        name=name,
+        transport=entry.kind,
+        command=(entry.command, *entry.args) if entry.command is not None else (),
+        env={**inherited, **entry.env},
+        cwd=entry.cwd,
+        url=entry.url or "",
+        headers=entry.headers,
+        prefix=name if ours.prefix is None else ours.prefix,
+        allow=tuple(ours.allow),
+        deny=tuple(ours.deny),
+        repeatable=tuple(ours.repeatable),
+        sandbox=ours.sandbox,
+        required=ours.required,
+        timeout=ours.timeout or entry.timeout,
+        start_timeout=ours.start_timeout,
+        obstacle=_obstacle(entry, ours.needs),
+        secrets=build_secrets(written, entry.env, entry.headers, variables),
+    )
+
+
+def _obstacle(entry: _Entry, needs: Sequence[str]) -> str:
+    if missing := [path for path in needs if not Path(path).exists()]:
+        return f"it needs {missing[0]}, which is not there"
+    if entry.ours.sandbox != "none":
+        # never started with less protection than was asked for
+        return f"there is no sandbox yet that could give it `{entry.ours.sandbox}`"
+    if entry.cwd is not None and not Path(entry.cwd).is_dir():
+        return f"its folder {entry.cwd} is not there"
+    return ""
