@@ -25,9 +25,10 @@ from typing_extensions import override
 from config.api_keys import ApiKey, parse_api_keys
 from config.checkout import CHECKOUT, from_checkout
 from config.database_url import async_database_url, parse_database_url
-from config.env_source import EnvSource
+from config.env_file import load_env_file
+from config.env_source import EnvSource, build_file_values, unknown_entries
 from config.errors import InvalidSettings
-from config.settings_mistakes import Origin, build_settings_mistakes
+from config.settings_mistakes import Origin, in_order
 
 ENV_FILE: Final = CHECKOUT / ".env"
 
@@ -91,9 +92,7 @@ def _default_model_dir() -> Path:
 class Settings(BaseSettings):
     """The settings, checked. Relative paths are relative to the checkout, whatever the current folder is."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True, env_file=ENV_FILE
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
     # Where it listens
     host: str = "127.0.0.1"
@@ -209,7 +208,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, EnvSource(settings_cls, dotenv_settings, os.environ)
+        return init_settings, EnvSource(settings_cls, os.environ)
 
 
 def load_settings(env_file: Path | None = ENV_FILE, **given: Any) -> Settings:  # noqa: ANN401 (any field, checked below)
@@ -218,8 +217,15 @@ def load_settings(env_file: Path | None = ENV_FILE, **given: Any) -> Settings:  
     Raises:
         ConfigError: with a line for each mistake: where it is written, its name, and what was expected.
     """
+    entries = load_env_file(env_file) if env_file else []
+    values = build_file_values(entries, os.environ, Settings.model_fields) | given
+    origin = Origin(env_file, entries, os.environ, given)
+    servers = values.get("mcp_servers") or os.environ.get("MCP_SERVERS") or Settings.model_fields["mcp_servers"].default
+    mistakes = origin.unknown(unknown_entries(entries, Settings.model_fields, servers), Settings.model_fields)
     try:
-        return Settings(_env_file=env_file, **given)
+        settings = Settings(**values)
     except ValidationError as error:
-        origin = Origin(given, os.environ, env_file)
-        raise InvalidSettings(build_settings_mistakes(error, origin, Settings.model_fields)) from None
+        raise InvalidSettings(in_order([*mistakes, *origin.mistakes(error)])) from None
+    if mistakes:
+        raise InvalidSettings(mistakes)
+    return settings
