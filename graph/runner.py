@@ -4,7 +4,7 @@ The only file that knows the shapes of LangGraph's stream. It knows neither the 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, cast
 
@@ -61,7 +61,7 @@ class GraphRunner:
         self._checkpointer = checkpointer
         self._graph = build_graph(agents).compile(checkpointer=checkpointer, name=NAME)
 
-    async def run(self, run: RunInput) -> AsyncIterator[list[RunEvent]]:
+    async def run(self, run: RunInput) -> AsyncGenerator[list[RunEvent], None]:
         """Yields the run's events in batches, in order. Asking for the next batch acknowledges the one before.
 
         The run lives as long as this iterator: closing it ends all of the run's work. Unexpected errors propagate.

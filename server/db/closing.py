@@ -21,7 +21,7 @@ from server.db.tables import RunRow, StepRow, ToolCallRow
 
 Terminal = RunCompleted | RunFailed | RunCancelled
 _CANCELLED = Failure(code="cancelled", detail="The run was cancelled.")
-_LOST = Failure(code="outcome_lost", detail="How this ended was lost when the server stopped.")
+_LOST = Failure(code="outcome_lost", detail="It was under way when the run ended; its outcome is not known.")
 
 
 async def read_closing_events(session: ReadSession, terminal: Terminal) -> list[RunEvent]:

@@ -4,7 +4,7 @@ Appending is guarded by the claim's attempt, numbers the events without a gap, a
 same facts up to date in the same transaction. An event is published only after that is committed.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final
 
 from sqlalchemy import insert, select, update
@@ -90,12 +90,12 @@ class EventLog:
             return [LoggedEvent(seq, kind, text) for seq, kind, text in await session.execute(rows)]
 
     async def follow(
-        self, owner: str, run_id: str, after: int = 0, poll: float | None = None
-    ) -> AsyncIterator[LoggedEvent]:
+        self, owner: str, run_id: str, after: int = 0, poll: Callable[[], float | None] = lambda: 1.0
+    ) -> AsyncGenerator[LoggedEvent, None]:
         """Yields the events after `after`: those that are there, then each as it comes, up to the terminal one.
 
         Ends early only when the feed closes. The table is the truth; the feed spares most readers from asking it. A
-        run that another process carries wakes nobody here, so it is asked for every `poll` seconds.
+        run that another process carries wakes nobody here: `poll` says after how many seconds to look, None for never.
 
         Raises:
             NotFound: the run is not there, or another owner's.
@@ -110,7 +110,7 @@ class EventLog:
                     after = event.seq
                     if event.terminal:
                         return
-                if not events and not await subscription.news(after, poll):
+                if not events and not await subscription.news(after, poll()):
                     return
 
     async def _check_cursor(self, owner: str, run_id: str, after: int) -> None:

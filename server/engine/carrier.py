@@ -1,0 +1,126 @@
+"""Carries one claimed run to its end: the graph's events into the log, and a true ending whatever happens.
+
+Knows nothing of queues: who claims, and what comes next, is the engine's business.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Final, ParamSpec, TypeVar
+
+import structlog
+
+from graph.events import TERMINAL, Failure
+from graph.runner import RunInput
+from server.db.events import Fenced
+from server.db.runs import Claim
+from server.db.store import Store
+from server.engine.transcript import MAX_MESSAGES, build_window
+from server.errors import Unavailable
+from server.registry import AgentRegistry, Edition
+
+T = TypeVar("T")
+P = ParamSpec("P")
+_MAX_LOSSES: Final = 3
+"""A run that was in hand each time the process died is taken for the cause."""
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+
+_log = structlog.stdlib.get_logger("server.engine")
+
+
+class Carrier:
+    def __init__(self, claim: Claim, store: Store, registry: AgentRegistry) -> None:
+        self._claim, self._store, self._registry = claim, store, registry
+        self._log = _log.bind(run_id=claim.run_id, attempt=claim.attempt)
+        self._work: asyncio.Task[None] | None = None
+        self._cancelled = claim.cancel_requested
+        self._stopped = False
+
+    def cancel(self) -> None:
+        """Ends the run as cancelled, as soon as its work has let go."""
+        self._cancelled = True
+        if self._work:
+            self._work.cancel()
+
+    def stop(self) -> None:
+        """Hands the run back, to be carried on after the next start."""
+        self._stopped = True
+        if self._work:
+            self._work.cancel()
+
+    async def carry(self) -> None:
+        """Returns once the run has ended or was handed back. Raises only what is a bug."""
+        try:
+            if await self._carry():
+                edition = await self._registry.edition(self._claim.revision)
+                await edition.runner.forget(self._claim.run_id)
+        except Fenced:
+            self._log.info("run is no longer ours")
+
+    async def _carry(self) -> bool:
+        """Returns whether the run has ended."""
+        if self._claim.losses >= _MAX_LOSSES:
+            return await self._fail("worker_lost", "The server went down each time it carried this run.")
+        if not (self._cancelled or self._stopped):
+            self._work = asyncio.create_task(self._stream(), name=f"carry {self._claim.run_id}")
+            await asyncio.wait([self._work])
+            if not self._work.cancelled():
+                return await self._conclude(self._work.exception())
+        if self._cancelled:
+            await patiently(self._store.events.cancel, self._claim.run_id, self._claim.attempt)
+            return True
+        await self._store.runs.hand_back(self._claim.run_id, self._claim.attempt)
+        return False
+
+    async def _conclude(self, error: BaseException | None) -> bool:
+        if error is None:
+            return True
+        if isinstance(error, Fenced):
+            raise error
+        self._log.error("run broke", exc_info=error)
+        return await self._fail("internal_error", "Something went wrong inside the server; its log says what.")
+
+    async def _fail(self, code: str, detail: str) -> bool:
+        failure = Failure(code=code, detail=detail)
+        await patiently(self._store.events.fail, self._claim.run_id, self._claim.attempt, failure)
+        return True
+
+    async def _stream(self) -> None:
+        """Writes each batch before it asks for the next: asking is what tells the graph that the one before is safe."""
+        edition = await self._registry.edition(self._claim.revision)
+        run = await self._input(edition)
+        ended = False
+        async with aclosing(edition.runner.run(run)) as batches:
+            async for batch in batches:
+                await patiently(self._store.events.append, run.run_id, run.attempt, batch)
+                ended = batch[-1].type in TERMINAL
+        if not ended:
+            raise RuntimeError("the graph stopped without a terminal event")
+
+    async def _input(self, edition: Edition) -> RunInput:
+        claim = self._claim
+        branch = await self._store.messages.branch(claim.input_id, MAX_MESSAGES)
+        return RunInput(
+            run_id=claim.run_id,
+            conversation_id=claim.conversation_id,
+            agent_id=claim.agent_id,
+            messages=build_window(branch, edition.context_tokens(claim.agent_id)),
+            owner=claim.owner,
+            role=claim.role,
+            attempt=claim.attempt,
+            started=claim.started,
+            earlier_calls=await self._store.tool_calls.outcomes(claim.run_id) if claim.attempt > 1 else {},
+        )
+
+
+async def patiently(work: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwargs) -> T:
+    """Does `work` again until the database can: an accepted run is never lost because a disk was full for a while."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return await work(*args, **options)
+        except Unavailable as error:
+            _log.warning("database unavailable; will try again", code=error.code, detail=str(error), seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)

@@ -1,0 +1,179 @@
+"""The run engine: runs as tasks of this process, over a log that outlives it. A request never owns a run.
+
+One engine works in a data folder at a time. Unfinished runs are resumed at its start and handed back at its end.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+from filelock import FileLock, Timeout
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from server.db.feed import LoggedEvent
+from server.db.store import Store
+from server.db.tables import Role
+from server.engine.carrier import Carrier, patiently
+from server.engine.checkpoints import prune_checkpoints
+from server.errors import Invalid, Unavailable
+from server.registry import AgentRegistry
+from server.resources import NewRun, Run
+
+T = TypeVar("T")
+_GRACE_SECONDS: Final = 10.0
+"""What runs are given to let go when the engine stops."""
+_POLL_SECONDS: Final = 1.0
+
+_log = structlog.stdlib.get_logger("server.engine")
+
+
+class Engine:
+    def __init__(self, store: Store, registry: AgentRegistry, concurrency: int) -> None:
+        self._store, self._registry = store, registry
+        self._slots = asyncio.Semaphore(concurrency)
+        self._carriers: dict[str, Carrier] = {}
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._stopping = False
+
+    async def create_run(self, owner: str, role: Role, conversation_id: str, new: NewRun) -> Run:
+        """Accepts a run. It begins at once, or after the conversation's earlier ones.
+
+        Raises:
+            NotFound: the conversation is not there, or another owner's.
+            Invalid: there is no such agent, or it is disabled.
+            Conflict: there is no user message to answer.
+        """
+        return await self._unbroken(self._create_run(owner, role, conversation_id, new))
+
+    async def cancel(self, owner: str, run_id: str) -> Run:
+        """Asks a run to stop and returns it as it is now; asking again changes nothing.
+
+        Raises:
+            NotFound: it is not there, or another owner's.
+        """
+        return await self._unbroken(self._cancel(owner, run_id))
+
+    async def follow(self, owner: str, run_id: str, after: int = 0) -> AsyncGenerator[LoggedEvent, None]:
+        """Yields the events after `after`, stored and then live, up to the terminal one or the engine's stop.
+
+        Raises:
+            NotFound: the run is not there, or another owner's.
+            Invalid: `after` lies beyond the log.
+        """
+
+        def poll() -> float | None:
+            return None if run_id in self._carriers else _POLL_SECONDS
+
+        async with aclosing(self._store.events.follow(owner, run_id, after, poll)) as events:
+            async for event in events:
+                yield event
+
+    async def resume(self) -> list[str]:
+        """Takes up every unfinished run: whoever held them is dead. Returns their ids."""
+        unfinished = await self._store.runs.unfinished()
+        for run_id in unfinished:
+            self._schedule(run_id, lost=True)
+        return unfinished
+
+    async def stop(self) -> None:
+        """Hands the runs back and ends the readers."""
+        self._stopping = True
+        for carrier in self._carriers.values():
+            carrier.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self._store.feed.close()
+
+    async def _create_run(self, owner: str, role: Role, conversation_id: str, new: NewRun) -> Run:
+        edition = await self._registry.present()
+        if new.agent_id not in edition.agents:
+            detail = f"There is no enabled agent {new.agent_id!r}; GET /v1/agents lists them."
+            raise Invalid("unknown_agent", detail, pointer="/agent_id")
+        run = await self._store.runs.create(owner, role, conversation_id, new, edition.revision)
+        self._schedule(run.id)
+        return run
+
+    async def _cancel(self, owner: str, run_id: str) -> Run:
+        run = await self._store.runs.request_cancel(owner, run_id)
+        if carrier := self._carriers.get(run_id):
+            carrier.cancel()
+        elif run.status == "queued" and await self._store.events.cancel_queued(run_id):
+            await self._schedule_next(run.conversation_id)
+            return await self._store.runs.get(owner, run_id)
+        return run  # a claim that came in between has read the wish and cancels the run itself
+
+    def _schedule(self, run_id: str, *, lost: bool = False) -> None:
+        if not self._stopping:
+            self._spawn(self._take(run_id, lost=lost))
+
+    async def _schedule_next(self, conversation_id: str) -> None:
+        if run_id := await patiently(self._store.runs.find_next, conversation_id):
+            self._schedule(run_id)
+
+    async def _take(self, run_id: str, *, lost: bool) -> None:
+        """Claims a run and carries it; a run whose turn it is not is taken up again when the one before it ends."""
+        async with self._slots:
+            if self._stopping:
+                return
+            claim = await patiently(self._store.runs.claim, run_id, lost=lost)
+            if claim is None:
+                return
+            # Nothing is awaited since the claim: whoever wants to cancel the run from now on finds its carrier.
+            carrier = self._carriers[run_id] = Carrier(claim, self._store, self._registry)
+            if self._stopping:
+                carrier.stop()
+            try:
+                await carrier.carry()
+            except Exception:
+                _log.exception("carrier broke", run_id=run_id)
+            finally:
+                del self._carriers[run_id]
+        await self._schedule_next(claim.conversation_id)
+
+    async def _unbroken(self, work: Coroutine[None, None, T]) -> T:
+        """Does `work` to its end even if the caller goes away half-way: what was committed is also acted on."""
+        return await asyncio.shield(self._spawn(work))
+
+    def _spawn(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+@asynccontextmanager
+async def open_engine(
+    store: Store, registry: AgentRegistry, checkpoints: AsyncSqliteSaver, data_dir: Path, concurrency: int
+) -> AsyncIterator[Engine]:
+    """Yields the engine with all unfinished runs under way.
+
+    Raises:
+        Unavailable: another engine works in this folder.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_lock(data_dir))
+        engine = Engine(store, registry, concurrency)
+        stack.push_async_callback(engine.stop)
+        await prune_checkpoints(checkpoints, await engine.resume())
+        yield engine
+
+
+@contextmanager
+def _lock(data_dir: Path) -> Iterator[None]:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(data_dir / "engine.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        detail = f"Another open-agent already works in {data_dir}; stop it, or choose another DATA_DIR."
+        raise Unavailable("engine_running", detail) from error
+    try:
+        yield
+    finally:
+        lock.release()

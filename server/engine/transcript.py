@@ -1,0 +1,57 @@
+"""The part of a conversation that a run begins with: bounded in messages and tokens, with attachments made readable.
+
+The bound is rough and keeps checkpoints small; what each model's prompt can hold is cut to size by the nodes.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+
+from nodes.window import count_message
+from server.db.attachments import text_of
+from server.resources import Attachment, Message
+
+MAX_MESSAGES: Final = 60
+
+
+def build_window(branch: Sequence[Message], tokens: int) -> list[AnyMessage]:
+    """Returns the newest messages that fit, oldest first. The last one and what the client said as system always do."""
+    window: list[AnyMessage] = []
+    room = tokens
+    for index, message in enumerate(reversed([_readable(message) for message in branch])):
+        size = count_message(message)
+        if index == 0 or message.type == "system" or size <= room:
+            window.append(message)
+        else:
+            room = 0  # a gap in the middle would mislead more than a late beginning
+        room -= size
+    return window[::-1]
+
+
+def _readable(message: Message) -> AnyMessage:
+    match message.role:
+        case "user":
+            return HumanMessage(_content(message), id=message.id)
+        case "assistant":
+            return AIMessage(message.content, id=message.id)
+        case "system":
+            return SystemMessage(message.content, id=message.id)
+
+
+def _content(message: Message) -> str | list[str | dict[Any, Any]]:  # Any: LangChain's own word for a content block
+    files = [attachment for attachment in message.attachments if attachment.type == "file"]
+    images = [attachment for attachment in message.attachments if attachment.type == "image"]
+    text = "\n\n".join([message.content, *(_file(attachment) for attachment in files)])
+    if not images:
+        return text
+    return [{"type": "text", "text": text}, *(_image(attachment) for attachment in images)]
+
+
+def _file(attachment: Attachment) -> str:
+    return f'<file name="{attachment.name}">\n{text_of(attachment)}\n</file>'
+
+
+def _image(attachment: Attachment) -> dict[str, Any]:
+    url = attachment.url or f"data:{attachment.media_type};base64,{attachment.data}"
+    return {"type": "image_url", "image_url": {"url": url}}

@@ -1,0 +1,147 @@
+"""The registry of agents: `agents.yaml` seeds it, the database rules. A change is live for the next run.
+
+Each change makes a revision. A run is carried on the revision it was made on, also after a restart.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from pydantic import JsonValue, ValidationError
+
+from config.agents import ROUTER, AgentSpec
+from graph.runner import GraphRunner
+from mcp_config.tools import ToolBox
+from nodes.context import ModelCatalog
+from nodes.models.port import ModelError
+from server.db.agents import Agents
+from server.errors import Conflict, Invalid
+from server.resources import Page, PageQuery
+
+_PROVIDERS: Final = frozenset({"embedded", "openai", "azure", "ollama"})
+_KEPT_EDITIONS: Final = 8
+_CAUTIOUS_CONTEXT: Final = 4_096
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The agents of one revision, and the graph that was compiled of them."""
+
+    revision: int
+    agents: Mapping[str, AgentSpec]
+    runner: GraphRunner
+    models: ModelCatalog
+
+    def context_tokens(self, agent_id: str) -> int:
+        """Returns the largest context of the models that may read the conversation when this agent runs."""
+        readers = [*self.agents.values()] if agent_id == ROUTER else [self.agents[agent_id]]
+        return max((self._context_of(agent) for agent in readers), default=_CAUTIOUS_CONTEXT)
+
+    def _context_of(self, agent: AgentSpec) -> int:
+        try:
+            return self.models.for_agent(agent).context_tokens
+        except ModelError:  # its step will say so; others may do without it
+            return _CAUTIOUS_CONTEXT
+
+
+class AgentRegistry:
+    def __init__(
+        self,
+        agents: Agents,
+        aliases: Mapping[str, object],
+        models: ModelCatalog,
+        tools: ToolBox,
+        checkpointer: BaseCheckpointSaver[str],
+    ) -> None:
+        """`aliases` are the keys of `models:` in `agents.yaml`: the names that an agent's `model` may use."""
+        self._agents, self._aliases = agents, frozenset(aliases)
+        self._models, self._tools, self._checkpointer = models, tools, checkpointer
+        self._editions: dict[int, Edition] = {}
+        self._building = asyncio.Lock()
+
+    async def seed(self, specs: Sequence[AgentSpec]) -> None:
+        """Fills the registry on the first start; afterwards the file has no say."""
+        await self._agents.seed(specs)
+
+    async def page(self, query: PageQuery) -> Page[AgentSpec]:
+        return await self._agents.page(query)
+
+    async def get(self, agent_id: str) -> AgentSpec:
+        """Raises: NotFound."""
+        return await self._agents.get(agent_id)
+
+    async def create(self, spec: AgentSpec) -> AgentSpec:
+        """Raises: Invalid, for a model nobody knows; Conflict, when the id is taken."""
+        self._check_models(spec)
+        return await self._agents.create(spec.model_copy(update={"version": 1}))
+
+    async def update(self, agent_id: str, patch: Mapping[str, JsonValue]) -> AgentSpec:
+        """Changes the keys that `patch` names (RFC 7396: null takes a key back to its default).
+
+        Raises:
+            NotFound: there is no such agent.
+            Invalid: the changed agent would not be valid; the pointer says where.
+        """
+
+        def change(present: AgentSpec) -> AgentSpec:
+            before = present.model_dump(mode="json")
+            for fixed in ("id", "role", "version"):
+                if patch.get(fixed, before[fixed]) != before[fixed]:
+                    raise Invalid("agent_invalid", f"An agent's `{fixed}` cannot be changed.", pointer=f"/{fixed}")
+            changed = _parse(_merged(before, patch))
+            self._check_models(changed)
+            return changed
+
+        if agent_id in (ROUTER, "general") and patch.get("enabled") is False:
+            raise Conflict("agent_needed", f"The agent {agent_id} is needed for planning and cannot be disabled.")
+        return await self._agents.update(agent_id, change)
+
+    async def present(self) -> Edition:
+        """Returns the agents as they are now: what the next run is made on."""
+        return await self.edition(await self._agents.revision())
+
+    async def edition(self, revision: int) -> Edition:
+        """Returns the agents as they were at a revision."""
+        async with self._building:
+            edition = self._editions.pop(revision, None) or await self._build(revision)
+            self._editions[revision] = edition  # the one used last stands last
+            while len(self._editions) > _KEPT_EDITIONS:
+                del self._editions[next(iter(self._editions))]
+            return edition
+
+    async def _build(self, revision: int) -> Edition:
+        agents = await self._agents.enabled(revision)
+        runner = GraphRunner(agents, self._models, self._tools, self._checkpointer)
+        return Edition(revision, agents, runner, self._models)
+
+    def _check_models(self, spec: AgentSpec) -> None:
+        for index, selector in enumerate(spec.selectors):
+            provider, colon, _ = selector.partition(":")
+            if (provider in _PROVIDERS) if colon else (selector == "default" or selector in self._aliases):
+                continue
+            known = ", ".join(sorted({*self._aliases, "default"}))
+            detail = f"There is no model {selector!r}; use one of {known}, or `provider:name`."
+            raise Invalid(
+                "unknown_model", detail, pointer=f"/model/{index}" if isinstance(spec.model, list) else "/model"
+            )
+
+
+def _merged(target: JsonValue, patch: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merged(merged.get(key), value) if isinstance(value, dict) else value
+    return merged
+
+
+def _parse(value: Mapping[str, JsonValue]) -> AgentSpec:
+    try:
+        return AgentSpec.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        pointer = "".join(f"/{part}" for part in first["loc"])
+        raise Invalid("agent_invalid", f"The agent would not be valid: {first['msg']}.", pointer=pointer) from error
