@@ -1,0 +1,114 @@
+"""The chat models of a process: made from settings and aliases, one for each selector, kept until the end."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from config.agents import AgentsFile, AgentSpec
+from config.settings import Settings
+from nodes.models.clients import EmbeddedClient, RemoteClient, find_obstacle
+from nodes.models.constrained import ClosableModel
+from nodes.models.embedded.engine import Engine, EngineHealth, WarmUp, open_engine
+from nodes.models.fallback import FallbackModel
+from nodes.models.late import LateModel
+from nodes.models.port import ChatModel, ModelError
+from nodes.models.schema_tools import SchemaToolsModel
+from nodes.models.selectors import DEFAULT, VISION, Selected, build_selection
+from nodes.models.traits import find_traits
+
+_log = logging.getLogger(__name__)
+
+
+class Models:
+    """Satisfies `nodes.context.ModelCatalog`."""
+
+    def __init__(self, settings: Settings, agents_file: AgentsFile, engine: Engine, closing: AsyncExitStack) -> None:
+        self._settings = settings
+        self._agents = agents_file.agents
+        self._aliases = {DEFAULT: settings.default_selector, **agents_file.models}
+        self._engine = engine
+        self._closing = closing
+        self._models: dict[Selected, ClosableModel] = {}
+        self._starting: set[asyncio.Task[None]] = set()
+
+    def for_agent(self, agent: AgentSpec, *, images: bool = False) -> ChatModel:
+        selection = build_selection(agent.selectors, self._aliases)
+        if images:
+            selection = self._seeing(selection)
+        usable = self._usable(selection)
+        models = [self._get(selected) for selected in usable]
+        return models[0] if len(models) == 1 else FallbackModel(models)
+
+    def start(self, warm_up: WarmUp | None = None) -> None:
+        """Begins, in the background, what the configured agents will need first; returns at once.
+
+        `warm_up` is awaited after each start of the embedded engine, if that is used at all.
+        """
+        for selected in self._first_choices():
+            if selected.provider == "embedded":
+                self._engine.start(warm_up)
+            else:
+                self._prepare(self._get(selected))
+
+    def health(self) -> dict[str, EngineHealth]:
+        """Returns how the models are that run here; remote ones are asked only when there is something to ask."""
+        local = [selected for selected in self._first_choices() if selected.provider == "embedded"]
+        return {str(selected): self._engine.health for selected in local}
+
+    def _first_choices(self) -> list[Selected]:
+        """What enabled agents use first; an agent that is misconfigured has its own error when it is run."""
+        chosen: dict[Selected, None] = {}
+        for agent in self._agents:
+            try:
+                selection = self._usable(build_selection(agent.selectors, self._aliases)) if agent.enabled else []
+            except ModelError as error:
+                _log.warning("agent %s cannot be used: %s", agent.id, error)
+                continue
+            chosen.update(dict.fromkeys(selection[:1]))
+        return list(chosen)
+
+    def _seeing(self, selection: Sequence[Selected]) -> list[Selected]:
+        """Raises: ModelError when none of the models can see and no `vision` is configured."""
+        sight = {selected: find_traits(selected.provider, selected.model).sees for selected in selection}
+        if seeing := [selected for selected in selection if sight[selected]]:
+            return seeing
+        if VISION in self._aliases:
+            return build_selection([VISION], self._aliases)
+        if perhaps := [selected for selected in selection if sight[selected] is None]:
+            return perhaps
+        names = ", ".join(map(str, selection))
+        detail = f"{names} cannot see images: name a model that can as `vision` under `models:` in agents.yaml"
+        raise ModelError("model_rejected", detail)
+
+    def _usable(self, selection: Sequence[Selected]) -> list[Selected]:
+        """Raises: ModelError with what to configure when no model is left."""
+        obstacles = {selected: find_obstacle(selected, self._settings) for selected in selection}
+        usable = [selected for selected in selection if obstacles[selected] is None]
+        if not usable:
+            raise ModelError("model_auth", "; ".join(why for why in obstacles.values() if why))
+        return usable
+
+    def _get(self, selected: Selected) -> ClosableModel:
+        if selected not in self._models:
+            self._models[selected] = self._build(selected)
+        return self._models[selected]
+
+    def _build(self, selected: Selected) -> ClosableModel:
+        context = find_traits(selected.provider, selected.model).context_tokens
+        if selected.provider == "embedded":
+            late = LateModel(str(selected), context, EmbeddedClient(self._engine, self._closing).find)
+            return SchemaToolsModel(late)
+        return LateModel(str(selected), context, RemoteClient(selected, self._settings, self._closing).find)
+
+    def _prepare(self, model: ChatModel) -> None:
+        task = asyncio.create_task(model.ready())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+
+@asynccontextmanager
+async def open_models(settings: Settings, agents_file: AgentsFile) -> AsyncIterator[Models]:
+    """Yields the models. Nothing is imported, fetched or started before `start` or a first call."""
+    async with open_engine(settings.model_dir) as engine, AsyncExitStack() as closing:
+        yield Models(settings, agents_file, engine, closing)

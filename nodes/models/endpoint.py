@@ -1,0 +1,127 @@
+"""Where a model lives and what its failures mean: provider errors become `ModelError`s that tell a person what to do.
+
+Knows no provider package: errors are told apart by status code and by the classes langchain-core shares.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+import httpx
+from langchain_core.exceptions import (
+    ContextOverflowError,
+    ModelConnectionError,
+    ModelTimeoutError,
+)
+
+from nodes.models.port import ModelError
+
+Failure = Literal["auth", "missing", "busy", "rejected", "too_long", "broken", "unreachable", "timeout", "unreadable"]
+
+_LONGEST_QUOTE = 300
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """How long, in seconds, to wait for a connection, the first token, and each token after it."""
+
+    connect: float = 10
+    first_token: float = 120
+    next_token: float = 60
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One provider's address, and the names of the settings that lead to it."""
+
+    selector: str
+    url: str
+    url_setting: str
+    key_setting: str = ""
+    """Empty when the provider takes no key."""
+    when_missing: str = ""
+    """What to do when the provider does not know the model."""
+    secrets: tuple[str, ...] = ()
+    """Never shown, even where the provider quotes them."""
+    deadlines: Deadlines = Deadlines()
+
+    @property
+    def place(self) -> str:
+        """The address without credentials, path or query."""
+        parts = urlsplit(self.url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname}{port}"
+
+    def explain(self, error: Exception) -> ModelError:
+        """Returns what a failure of the provider's client means here."""
+        code, sentence = _MEANINGS[_failure(error)]
+        detail = sentence.format(
+            place=self.place,
+            model=self.selector,
+            setting=self.url_setting,
+            key=f"the key in {self.key_setting}" if self.key_setting else "the request",
+            remedy=self.when_missing or "check the name",
+            words=self._quote(error),
+        )
+        return ModelError(code, detail)
+
+    def _quote(self, error: Exception) -> str:
+        """The provider's own words on one line, without secrets."""
+        text = " ".join(_words(error).split())
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text[:_LONGEST_QUOTE]
+
+
+_MEANINGS: Mapping[Failure, tuple[str, str]] = {
+    "auth": ("model_auth", "{key} was refused by {place}: check it, and that it may use {model}"),
+    "missing": ("model_rejected", "{place} does not know {model}: {remedy}"),
+    "busy": ("model_unavailable", "{place} answers that the rate limit or quota is used up: {words}"),
+    "rejected": ("model_rejected", "{model} rejected the request: {words}"),
+    "too_long": (
+        "model_rejected",
+        "the prompt is longer than {model} can read: shorten it or start a new conversation",
+    ),
+    "broken": ("model_unavailable", "{place} failed: {words}"),
+    "unreachable": ("model_unavailable", "no answer from {place}: is it running? set {setting} if it is elsewhere"),
+    "timeout": ("model_timeout", "{model} at {place} took too long: try again, or choose a quicker model"),
+    "unreadable": ("model_bad_output", "{place} sent a reply that cannot be read: is {setting} the right address?"),
+}
+"""Code and sentence for each way to fail."""
+_STATUSES: Mapping[int, Failure] = {
+    401: "auth",
+    403: "auth",
+    404: "missing",
+    408: "timeout",
+    413: "too_long",
+    429: "busy",
+    504: "timeout",
+}
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, ContextOverflowError):
+        return "too_long"
+    if isinstance(error, ModelTimeoutError | httpx.TimeoutException | TimeoutError):
+        return "timeout"
+    if isinstance(error, ModelConnectionError | httpx.TransportError | ConnectionError):
+        return "unreachable"
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status >= 400:
+        return _STATUSES.get(status, "rejected" if status < 500 else "broken")
+    return "unreadable" if isinstance(error, ValueError | TypeError | KeyError) else "broken"
+
+
+def _words(error: Exception) -> str:
+    """What the provider said: the message inside its error object where there is one."""
+    body = getattr(error, "body", None)
+    if isinstance(body, dict) and isinstance(body.get("message"), str):
+        return str(body["message"])
+    text = str(getattr(error, "error", "") or error)  # Ollama's errors carry the response body as `error`
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return text
+    return str(parsed.get("error", text)) if isinstance(parsed, dict) else text

@@ -1,0 +1,123 @@
+"""A `ChatModel` over any LangChain chat client. Knows how to ask and to wait, not which provider it asks."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, cast
+
+import jsonschema
+from langchain_core.exceptions import ModelError as ProviderError
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk, AnyMessage
+
+from mcp_config.tools import ToolSpec
+from nodes.models.constrained import Replies
+from nodes.models.endpoint import Endpoint
+from nodes.models.port import JsonObject, ModelError, StructuredReply
+from nodes.models.reply import ReplyBuilder
+
+CallOptions = Mapping[str, Any]  # keyword arguments of LangChain's `astream`, which declares them as Any
+Constrain = Callable[[str, JsonObject], CallOptions]
+"""Call options that make the provider's reply one JSON object that fits the named schema."""
+
+# What a client's own code raises for replies it cannot digest; ours does not run inside it.
+_CLIENT_FAILURES = (ProviderError, OSError, ValueError, TypeError, KeyError)
+
+
+class LangChainChatModel:
+    """One chat model behind a LangChain client."""
+
+    def __init__(
+        self,
+        client: BaseChatModel,
+        endpoint: Endpoint,
+        *,
+        context_tokens: int,
+        constrain: Constrain,
+        failures: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._client = client
+        self._endpoint = endpoint
+        self._context_tokens = context_tokens
+        self._constrain = constrain
+        self._failures: tuple[type[Exception], ...] = (*_CLIENT_FAILURES, *failures)
+
+    @property
+    def name(self) -> str:
+        return self._endpoint.selector
+
+    @property
+    def context_tokens(self) -> int:
+        return self._context_tokens
+
+    async def ready(self) -> None:
+        """Returns at once: the provider is asked only when there is something to ask."""
+
+    async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
+        options: CallOptions = {"tools": [_function(tool) for tool in tools]} if tools else {}
+        async with contextlib.aclosing(self._replies(messages, options)) as replies:
+            async for item in replies:
+                yield item
+
+    async def stream_json(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> Replies:
+        async with contextlib.aclosing(self._replies(messages, self._constrain(name, schema))) as replies:
+            async for item in replies:
+                yield item
+
+    async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
+        reply = ReplyBuilder()
+        async with contextlib.aclosing(self._chunks(messages, self._constrain(name, schema))) as chunks:
+            async for chunk in chunks:
+                reply.add(chunk)
+        if reply.cut_short:
+            raise ModelError("model_bad_output", f"{self.name} ran out of room before its {name} was complete")
+        return StructuredReply(_parse(reply.text, self.name, name, schema), reply.usage)
+
+    async def _replies(self, messages: Sequence[AnyMessage], options: CallOptions) -> Replies:
+        reply = ReplyBuilder()
+        async with contextlib.aclosing(self._chunks(messages, options)) as chunks:
+            async for chunk in chunks:
+                for delta in reply.add(chunk):
+                    yield delta
+        yield reply.build()
+
+    async def _chunks(
+        self, messages: Sequence[AnyMessage], options: CallOptions
+    ) -> AsyncGenerator[AIMessageChunk, None]:
+        """Yields the client's chunks, each within its deadline. Closing this ends the request."""
+        patience = self._endpoint.deadlines.first_token
+        stream = cast("AsyncGenerator[AIMessageChunk, None]", self._client.astream(list(messages), **options))
+        async with contextlib.aclosing(stream):
+            while True:
+                try:
+                    async with asyncio.timeout(patience):
+                        chunk = await anext(stream)
+                except StopAsyncIteration:
+                    return
+                except self._failures as error:
+                    raise self._endpoint.explain(error) from error
+                patience = self._endpoint.deadlines.next_token
+                yield chunk
+
+
+def _function(tool: ToolSpec) -> JsonObject:
+    return {
+        "type": "function",
+        "function": {"name": tool.name, "description": tool.description, "parameters": tool.model_schema},
+    }
+
+
+def _parse(text: str, model: str, name: str, schema: JsonObject) -> JsonObject:
+    """Raises: ModelError with what is wrong, in words that a model can act on."""
+    try:
+        value = json.loads(text)
+        jsonschema.validate(value, schema)
+    except ValueError as error:
+        raise ModelError("model_bad_output", f"{model} gave no JSON for {name}: {error}") from error
+    except jsonschema.ValidationError as error:
+        detail = f"{model} gave a {name} that does not fit at {error.json_path}: {error.message[:300]}"
+        raise ModelError("model_bad_output", detail) from error
+    if not isinstance(value, dict):
+        raise ModelError("model_bad_output", f"{model} gave a {name} that is not a JSON object")
+    return value

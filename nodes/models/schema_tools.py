@@ -1,0 +1,73 @@
+"""Tool calls for models that have none of their own: one JSON object, constrained by a schema made of the tools.
+
+To the nodes it is a `ChatModel` like any other; an answer's text streams while the JSON around it is still written.
+"""
+
+import json
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall
+
+from config.ids import new_id
+from mcp_config.tools import ToolSpec
+from nodes.models.constrained import ConstrainedModel, Replies
+from nodes.models.json_answer import AnswerReader
+from nodes.models.port import JsonObject, ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.tool_prompt import build_choice_schema, build_plain_prompt, build_tool_prompt
+
+
+class SchemaToolsModel:
+    """Gives `model` tools. Without tools offered it is a plain chat."""
+
+    def __init__(self, model: ConstrainedModel) -> None:
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def context_tokens(self) -> int:
+        return self._model.context_tokens
+
+    async def ready(self) -> None:
+        await self._model.ready()
+
+    async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
+        replies = self._choices(messages, tools) if tools else self._model.stream(build_plain_prompt(messages))
+        async with aclosing(replies) as items:
+            async for item in items:
+                yield item
+
+    async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
+        return await self._model.structured(build_plain_prompt(messages), name, schema)
+
+    async def _choices(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec]) -> Replies:
+        replies = self._model.stream_json(build_tool_prompt(messages, tools), "reply", build_choice_schema(tools))
+        reader, answer = AnswerReader(), list[str]()
+        async with aclosing(replies) as items:
+            async for item in items:
+                if isinstance(item, ModelReply):
+                    yield ModelReply(_message(item.message, "".join(answer), self.name), item.usage)
+                elif item.channel == "reasoning":
+                    yield item
+                elif text := reader.feed(item.text):
+                    answer.append(text)
+                    yield TextDelta(text)
+
+
+def _message(raw: AIMessage, answer: str, model: str) -> AIMessage:
+    """Returns the message a model with tools of its own would have sent: exactly the streamed text, or one call."""
+    kept = {"usage_metadata": raw.usage_metadata, "response_metadata": raw.response_metadata}
+    if answer:
+        return AIMessage(answer, **kept)
+    try:
+        choice = json.loads(str(raw.text))
+    except ValueError as error:
+        detail = f"{model} stopped before its tool call was complete: ask for less at once"
+        raise ModelError("model_bad_output", detail) from error
+    if not isinstance(choice, dict) or "tool" not in choice:
+        return AIMessage("", **kept)
+    call = ToolCall(type="tool_call", id=new_id("call"), name=choice["tool"], args=choice.get("arguments") or {})
+    return AIMessage("", tool_calls=[call], **kept)
