@@ -1,3 +1,35 @@
 """What all tests share."""
 
+import os
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from config.settings import Settings
+
 pytest_plugins = ["tests.support.fixtures"]
+
+# Weights are fetched once for a machine, so `make test-model` may be told where they are.
+_KEPT = {"MODEL_DIR"}
+_FOREIGN = ("LANGSMITH_", "LANGCHAIN_", "OPENAI_", "AZURE_OPENAI_", "OLLAMA_")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_environment() -> Iterator[None]:
+    """No test meets the settings, keys, tracing or proxies of the person who runs it."""
+    settings = {name.upper() for name in Settings.model_fields} - _KEPT
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name in settings or name.startswith(_FOREIGN)]:
+            patch.delenv(name)
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, "127.0.0.1,localhost")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left(plain_environment: None) -> Iterator[None]:
+    """What a test starts, it ends: nothing of ours outlives the tests."""
+    yield
+    _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
+    assert [process.cmdline() for process in alive] == []
