@@ -1,14 +1,16 @@
 """What can go wrong on purpose. Each error has a stable `code` for programs and a detail that says what to do.
 
-    ApiError
-    ├── Invalid          422  the request does not fit
-    ├── Unauthenticated  401  no valid key or token
-    ├── Forbidden        403  a valid key that may not do this
-    ├── NotFound         404  not there, or another owner's
-    ├── Conflict         409  does not fit the present state
-    ├── TooLarge         413  more bytes than are taken
-    ├── TooMany          429  a limit was reached; says when to try again
-    └── Unavailable      503  cannot be served now; try again
+ApiError
+├── Malformed        400  the bytes are not what they claim to be
+├── Invalid          422  the request does not fit
+├── Unauthenticated  401  no valid key or token
+├── Forbidden        403  a valid key that may not do this
+├── NotFound         404  not there, or another owner's
+├── Conflict         409  does not fit the present state
+├── TooLarge         413  more bytes than are taken
+├── Unsupported      415  a media type we do not read
+├── TooMany          429  a limit was reached; says when to try again
+└── Unavailable      503  cannot be served now; try again
 """
 
 from typing import Final
@@ -24,6 +26,9 @@ class ApiError(Exception):
         """JSON pointer to the part of the request that is wrong."""
         self.retry_after = retry_after
         """Seconds after which another try makes sense."""
+
+
+class Malformed(ApiError): ...
 
 
 class Invalid(ApiError): ...
@@ -44,6 +49,9 @@ class Conflict(ApiError): ...
 class TooLarge(ApiError): ...
 
 
+class Unsupported(ApiError): ...
+
+
 class TooMany(ApiError): ...
 
 
@@ -51,12 +59,14 @@ class Unavailable(ApiError): ...
 
 
 HTTP_STATUS: Final[dict[type[ApiError], int]] = {
+    Malformed: 400,
     Invalid: 422,
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     TooLarge: 413,
+    Unsupported: 415,
     TooMany: 429,
     Unavailable: 503,
 }

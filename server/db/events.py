@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 
 from graph.events import Failure, RunCancelled, RunCompleted, RunEvent, RunFailed
 from server.db.closing import build_opening, read_closing_events, read_usage
+from server.db.conversations import ACTIVE
 from server.db.database import Database
 from server.db.feed import Feed, LoggedEvent
 from server.db.projection import project
@@ -101,7 +102,8 @@ class EventLog:
             NotFound: the run is not there, or another owner's.
             Invalid: `after` lies beyond the log.
         """
-        await self._check_cursor(owner, run_id, after)
+        if not await self.has_more(owner, run_id, after):
+            return
         with self._feed.subscribe(run_id) as subscription:
             while True:
                 events = subscription.recent(after) or await self.read(run_id, after)
@@ -113,12 +115,20 @@ class EventLog:
                 if not events and not await subscription.news(after, poll()):
                     return
 
-    async def _check_cursor(self, owner: str, run_id: str, after: int) -> None:
+    async def has_more(self, owner: str, run_id: str, after: int) -> bool:
+        """Returns whether anything after `after` is there or may yet come.
+
+        Raises:
+            NotFound: the run is not there, or another owner's.
+            Invalid: `after` lies beyond the log.
+        """
         async with self._database.read() as session:
-            last = (await get_run(session, owner, run_id)).next_seq - 1
+            run = await get_run(session, owner, run_id)
+        last = run.next_seq - 1
         if not 0 <= after <= last:
             detail = f"The log of this run ends at {last}; there is no event {after} to go on from."
-            raise Invalid("unknown_cursor", detail, pointer="/after")
+            raise Invalid("unknown_cursor", detail)
+        return after < last or run.status in ACTIVE
 
     async def _append(
         self,

@@ -1,0 +1,78 @@
+"""The HTTP application: routes inside, the rings around them outside. Importing this, or building it, opens nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypedDict
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from typing_extensions import override
+
+from config.settings import Settings
+from server.application import Application
+from server.auth import Authentication
+from server.body import BodyLimit
+from server.composition import open_application
+from server.docs_page import add_docs_page
+from server.edge import RequestEdge
+from server.openapi import build_openapi
+from server.problems import add_problem_responses
+from server.routes import agents, conversations, health, messages, runs, tools
+from server.version import VERSION
+
+DESCRIPTION: Final = """\
+A multi-agent backend. Make a conversation, add a message, start a run, follow its events.
+
+Every error is an RFC 9457 problem with a stable `code`. Ids sort by the time they were made. Lists are read page by
+page with `limit`, `after`, `before` and `order`."""
+
+_ROUTERS: Final = (
+    conversations.router,
+    messages.router,
+    runs.of_conversation,
+    runs.router,
+    agents.router,
+    tools.router,
+    health.router,
+)
+
+
+class _Lifespan(TypedDict):
+    application: Application
+
+
+class _Api(FastAPI):
+    @override
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = build_openapi(self)
+        return self.openapi_schema
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """Returns the application; what it needs is opened when it is served, and closed after."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[_Lifespan]:
+        async with open_application(settings) as application:
+            yield {"application": application}
+
+    app = _Api(
+        title="open-agent",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(RequestEdge),
+            Middleware(Authentication),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+        ],
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    add_docs_page(app)
+    add_problem_responses(app)
+    return app

@@ -1,0 +1,26 @@
+"""What a running server is made of, as routes see it. Built in `server/composition.py`, never changed afterwards."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from mcp_config.registry import ToolRegistry
+from mcp_config.tools import Ledger
+from nodes.models.catalog import Models
+from server.db.store import Store
+from server.engine.engine import Engine
+from server.keys import KeyRing
+from server.registry import AgentRegistry
+
+
+@dataclass(frozen=True)
+class Application:
+    keys: KeyRing
+    store: Store
+    agents: AgentRegistry
+    models: Models
+    tools: ToolRegistry
+    engine: Engine
+    ledger: Ledger
+    """Where calls are written down that no run makes."""
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server begins to stop: it is no longer ready, and streams end with a hint to come back."""

@@ -1,0 +1,60 @@
+"""Who may ask for what. A path needs a key unless it is listed as open, so that no new route can forget to ask."""
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.docs_page import ASSETS
+from server.errors import Forbidden, Unauthenticated
+from server.keys import KeyRing, Principal
+
+OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
+
+
+class Authentication:
+    """Finds the principal of each request, before anything of its body is read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _is_open(scope["path"]):
+            keys: KeyRing = scope["state"]["application"].keys
+            scope["state"]["principal"] = _authenticate(keys, Headers(scope=scope))
+        await self._app(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(f"{ASSETS}/")
+
+
+def _authenticate(keys: KeyRing, headers: Headers) -> Principal:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthenticated("no_api_key", "Send an API key: `Authorization: Bearer <key>`.")
+    if (principal := keys.find(key.strip())) is None:
+        raise Unauthenticated("wrong_api_key", "This API key is not known here.")
+    return principal
+
+
+_scheme: Final = HTTPBearer(auto_error=False, description="An API key; `make run` prints the generated one.")
+"""Says in the API description what `Authentication` does."""
+
+
+def caller(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    return principal
+
+
+def admin(principal: Annotated[Principal, Depends(caller)]) -> Principal:
+    if principal.role != "admin":
+        raise Forbidden("admin_only", "This needs an API key with the role admin.")
+    return principal
+
+
+needs_key: Final = Depends(_scheme)
+Caller = Annotated[Principal, Depends(caller)]
+Admin = Annotated[Principal, Depends(admin)]

@@ -1,0 +1,145 @@
+"""Request bodies: how many bytes are taken and which JSON is read.
+
+Past this point a body is text and numbers that every store, log and tool can hold.
+"""
+
+import json
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NoReturn
+
+from fastapi import Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from pydantic import JsonValue
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
+
+from server.errors import Invalid, Malformed, TooLarge, Unsupported
+
+MAX_DEPTH: Final = 64
+"""Far beyond any honest request, far below any recursion limit."""
+
+
+class BodyLimit:
+    """Refuses bodies over the cap, by what they say of themselves and by what really arrives."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._check(int(Headers(scope=scope).get("content-length", "0")))
+            receive = self._counted(receive)
+        await self._app(scope, receive, send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        taken = 0
+
+        async def count() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            self._check(taken)
+            return message
+
+        return count
+
+    def _check(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise TooLarge("body_too_large", f"The body is larger than the {self._max_bytes} bytes that are taken.")
+
+
+class StrictJsonRoute(APIRoute):
+    """A route that reads its body by `parse_json`, before FastAPI would turn every fault into the same 400."""
+
+    @override
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def strict(request: Request) -> Response:
+            checked = _StrictRequest(request.scope, request.receive)
+            if await checked.body():
+                _require_json(request)
+                await checked.json()
+            return await handle(checked)
+
+        return strict
+
+
+class _StrictRequest(Request):
+    _parsed: tuple[JsonValue] | None = None
+
+    @override
+    async def json(self) -> JsonValue:
+        if self._parsed is None:
+            self._parsed = (parse_json(await self.body()),)
+        return self._parsed[0]
+
+
+def _require_json(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Unsupported("unsupported_media_type", "Send the body as JSON, with `Content-Type: application/json`.")
+
+
+def parse_json(body: bytes) -> JsonValue:
+    """Returns the value, made of nothing but sane numbers and text without NUL or half characters.
+
+    Raises `Malformed` for what is not such JSON, `Invalid` for a string or a number that nothing could store.
+    """
+    try:
+        value: JsonValue = json.loads(body.decode(), parse_constant=_refuse)
+    except UnicodeDecodeError as error:
+        raise Malformed("invalid_utf8", f"The body is not UTF-8 (byte {error.start}).") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError as error:  # also JSONDecodeError, and integers too long to read
+        raise Malformed("malformed_json", f"The body is not JSON: {error}.") from error
+    _check_value(value)
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _too_deep() -> Malformed:
+    return Malformed("json_too_deep", f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _check_value(value: JsonValue) -> None:
+    # A loop and not recursion: the depth is what it guards against.
+    level: list[JsonValue] = [value]
+    for _ in range(MAX_DEPTH):
+        for each in level:
+            _check_scalar(each)
+        level = [child for each in level for child in _children(each)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _children(value: JsonValue) -> list[JsonValue]:
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list) else []
+
+
+def _check_scalar(value: JsonValue) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Invalid("number_out_of_range", "A number in the body is too large to be kept.")
+    if isinstance(value, str) and ("\x00" in value or not _encodes(value)):
+        raise Invalid("invalid_text", "Text in the body holds a NUL or half a surrogate pair; leave it out.")
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

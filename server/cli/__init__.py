@@ -1,0 +1,1 @@
+"""The `open-agent` command. Each file here is one of its commands."""

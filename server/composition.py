@@ -1,0 +1,78 @@
+"""The one place where everything is put together: opened in order, closed in reverse."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from config.agents import ROUTER, AgentsFile, AgentSpec, load_agents
+from config.policies import ToolPolicies, load_policies
+from config.settings import Settings
+from mcp_config.registry import Deadlines, open_registry
+from mcp_config.server_config import ServerConfig
+from mcp_config.server_variables import build_variables
+from mcp_config.servers_file import load_servers
+from nodes.models.catalog import Models, open_models
+from nodes.routing import build_warm_up
+from server.application import Application
+from server.db.store import open_store
+from server.engine.checkpoints import open_checkpoints
+from server.engine.engine import open_engine
+from server.engine.ledger import ToolLedger
+from server.keys import KeyRing, load_api_keys
+from server.registry import AgentRegistry
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The files that people write, read and checked."""
+
+    agents: AgentsFile
+    policies: ToolPolicies
+    servers: list[ServerConfig]
+
+
+def load_configuration(settings: Settings) -> Configuration:
+    """Raises `ConfigError`, with a line for each mistake of the first file that has any."""
+    return Configuration(
+        agents=load_agents(settings.agents_file),
+        policies=load_policies(settings.tool_policies_file),
+        servers=load_servers(settings.mcp_servers, build_variables(settings)),
+    )
+
+
+@asynccontextmanager
+async def open_application(settings: Settings) -> AsyncIterator[Application]:
+    """Yields the application. Tool servers and models start in the background: nothing here waits for them.
+
+    Raises:
+        ConfigError: a file says what cannot be.
+        Unavailable: the database or the data folder cannot be used.
+    """
+    configuration = load_configuration(settings)
+    keys = KeyRing(load_api_keys(settings))
+
+    def find_agent(agent_id: str) -> AgentSpec | None:
+        return agents.find(agent_id)  # bound below: agents run on tools, and tools ask who may call them
+
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.database_url))
+        models = await stack.enter_async_context(open_models(settings, configuration.agents))
+        deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
+        registry = open_registry(configuration.servers, configuration.policies, find_agent, deadlines)
+        tools = await stack.enter_async_context(registry)
+        checkpoints = await stack.enter_async_context(open_checkpoints(settings.data_dir))
+        agents = AgentRegistry(store.agents, configuration.agents.models, models, tools, checkpoints)
+        await agents.seed(configuration.agents.agents)
+        engine = open_engine(store, agents, checkpoints, settings.data_dir, settings.run_concurrency)
+        running = await stack.enter_async_context(engine)
+        models.start(lambda: _warm_up(agents, models))
+        yield Application(keys, store, agents, models, tools, running, ToolLedger(store))
+
+
+async def _warm_up(agents: AgentRegistry, models: Models) -> None:
+    """Has the embedded model read the router's long prompt once, so that no user waits for that."""
+    present = (await agents.present()).agents
+    model = models.for_agent(present[ROUTER])
+    if model.name.startswith("embedded:"):
+        messages, schema = build_warm_up(present, model.context_tokens)
+        await model.structured(messages, "plan", schema)

@@ -1,0 +1,65 @@
+"""API keys at work: whose is the one that was sent. In memory there are only hashes; a generated key has a file."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from config.api_keys import ApiKey, Role
+from config.settings import Settings
+
+GENERATED_KEY_FILE: Final = "api_key"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks. `name` owns what it makes, so that a key can be changed without losing anything."""
+
+    name: str
+    role: Role
+
+
+class KeyRing:
+    """The keys that are accepted, hashed."""
+
+    def __init__(self, keys: Iterable[ApiKey]) -> None:
+        self._holders = [(_hash(key.key.get_secret_value()), Principal(key.name, key.role)) for key in keys]
+
+    def find(self, key: str) -> Principal | None:
+        """Returns the key's holder. A wrong key takes as long as a right one."""
+        given = _hash(key)
+        found = None
+        for known, principal in self._holders:
+            if hmac.compare_digest(known, given):
+                found = principal
+        return found
+
+
+def load_api_keys(settings: Settings) -> tuple[ApiKey, ...]:
+    """Returns the configured keys, or the generated one, which the first start makes."""
+    if settings.api_keys:
+        return settings.api_keys
+    key = _load_generated_key(settings.data_dir / GENERATED_KEY_FILE)
+    return (ApiKey(name="admin", role="admin", key=SecretStr(key)),)
+
+
+def _load_generated_key(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    key = f"oa-{secrets.token_urlsafe(32)}"
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{key}\n")
+    return key
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()

@@ -1,0 +1,95 @@
+"""Logs: one line per fact, readable on a terminal or JSON, with request and run ids; secrets never get through."""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import Final, Literal, cast
+
+import structlog
+from pydantic import SecretStr
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from config.api_keys import ApiKey
+from config.settings import Settings
+
+_BEARER: Final = re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{6,}")
+_IN_URL: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@")
+_SECRET_NAME: Final = re.compile(r"(?i)(key|token|secret|password|credential)s?$")
+_HIDDEN: Final = "[hidden]"
+_SHORTEST: Final = 6
+"""A shorter secret would black out ordinary words."""
+
+
+def find_secrets(settings: Settings, keys: Iterable[ApiKey]) -> set[str]:
+    """Returns every text that must not be seen: API keys, providers' keys, and what the environment names a secret."""
+    fields = [value for name in type(settings).model_fields if isinstance(value := getattr(settings, name), SecretStr)]
+    named = {value for name, value in settings.environment.items() if _SECRET_NAME.search(name)}
+    return {secret.get_secret_value() for secret in [*fields, *(key.key for key in keys)]} | named
+
+
+class Redaction:
+    """The last processor: works on the finished line, so no field, traceback or nested value slips by it."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = {form for secret in secrets if len(secret) >= _SHORTEST for form in (secret, json.dumps(secret)[1:-1])}
+        # The longest first: a secret may contain another.
+        parts = [re.escape(form) for form in sorted(known, key=len, reverse=True)]
+        self._known = re.compile("|".join(parts)) if parts else None
+
+    def __call__(self, logger: WrappedLogger, method: str, line: EventDict) -> str:
+        return self.clean(cast(str, line))  # after the renderer it is text
+
+    def clean(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(_HIDDEN, text)
+        return _IN_URL.sub(rf"\1:{_HIDDEN}@", _BEARER.sub(rf"\1\2{_HIDDEN}", text))
+
+
+def configure_logs(level: str, form: Literal["console", "json"], secrets: Iterable[str]) -> None:
+    """Sends every logger of the process, ours or not, down the same path to standard error."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(form),
+                Redaction(secrets),
+            ],
+        )
+    )
+    logging.root.handlers = [stream]
+    logging.root.setLevel(level.upper())
+    _calm_others()
+
+
+def _renderers(form: Literal["console", "json"]) -> list[Processor]:
+    if form == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)]
+
+
+def _calm_others() -> None:
+    """Takes away what libraries add of their own, and what they say too often."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    for name in ("uvicorn.error", "httpx", "httpcore", "openai", "mcp", "alembic", "aiosqlite", "asyncio"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+    # our own request line replaces it; it is also where uvicorn would print query strings
+    logging.getLogger("uvicorn.access").setLevel(logging.CRITICAL)

@@ -1,0 +1,48 @@
+"""The description of the API, as committed in `docs/openapi.json`: FastAPI's own, with what it cannot know."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from server.problems import MEDIA_TYPE
+from server.sse import EventStream
+
+# `Any` throughout: a JSON document of a hundred shapes, read only here.
+Document = dict[str, Any]
+
+_TAGS: Final = [
+    {"name": "conversations", "description": "What belongs together: messages and the runs that answer them."},
+    {"name": "messages", "description": "What was said."},
+    {"name": "runs", "description": "One execution: planned, worked on step by step, followed live, read afterwards."},
+    {"name": "agents", "description": "Who does the work. Agents are data."},
+    {"name": "tools", "description": "What agents may use, from MCP servers."},
+    {"name": "health", "description": "Is it alive, is it ready, what is it."},
+]
+
+
+def build_openapi(app: FastAPI) -> Document:
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=_TAGS
+    )
+    _name_events(document)
+    for status, response in _responses(document):
+        if int(status) >= 400:
+            response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
+    return document
+
+
+def _responses(document: Document) -> Iterator[tuple[str, Document]]:
+    for path in document["paths"].values():
+        for operation in path.values():
+            yield from operation["responses"].items()
+
+
+def _name_events(document: Document) -> None:
+    """Makes the union of all events a component of its own, so that both streams can refer to it by name."""
+    for _, response in _responses(document):
+        stream = response.get("content", {}).get(EventStream.media_type, {})
+        if "oneOf" in stream.get("schema", {}):
+            document["components"]["schemas"]["RunEvent"] = stream["schema"]
+            stream["schema"] = {"$ref": "#/components/schemas/RunEvent"}

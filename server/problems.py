@@ -1,0 +1,116 @@
+"""Errors as clients see them: RFC 9457 `application/problem+json` with a stable `code`, on every route, always."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from server.errors import HTTP_STATUS, ApiError, NotFound
+
+MEDIA_TYPE: Final = "application/problem+json"
+_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
+"""Codes of the errors that the router itself raises."""
+
+
+class Flaw(BaseModel):
+    """One part of the request that is wrong: a JSON pointer into the body, or the name of a parameter."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pointer: str | None = None
+    parameter: str | None = None
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong, for programs (`code`, `errors`) and for people (`detail`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    code: str = Field(examples=["not_found"])
+    """Stable: programs decide by it."""
+    detail: str = Field(examples=["There is no such run."])
+    request_id: str
+    """Also in the `X-Request-Id` header and in the server's log."""
+    errors: list[Flaw] | None = None
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    body = problem.model_dump_json(exclude_none=True)
+    return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def build_problem(status: int, code: str, detail: str, request_id: str, errors: list[Flaw] | None = None) -> Problem:
+    title = HTTPStatus(status).phrase
+    return Problem(title=title, status=status, code=code, detail=detail, request_id=request_id, errors=errors)
+
+
+def api_error_response(error: ApiError, request_id: str) -> Response:
+    status = HTTP_STATUS[type(error)]
+    errors = [Flaw(pointer=error.pointer, detail=str(error))] if error.pointer is not None else None
+    headers = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="open-agent"'
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    return problem_response(build_problem(status, error.code, str(error), request_id, errors), headers)
+
+
+def internal_error_response(request_id: str) -> Response:
+    """Tells nothing of the cause: that is in the log under the same id."""
+    detail = f"Something went wrong on our side. The server's log tells more under the request id {request_id}."
+    return problem_response(build_problem(500, "internal_error", detail, request_id))
+
+
+def add_problem_responses(app: FastAPI) -> None:
+    """Makes the app answer each of its errors with a problem."""
+    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+async def _on_api_error(request: Request, error: Exception) -> Response:
+    return api_error_response(cast(ApiError, error), request.state.request_id)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    failed = cast(HTTPException, error)
+    code = _CODES.get(failed.status_code, f"http_{failed.status_code}")
+    detail = (
+        f"{request.method} {request.url.path} is not part of this API; see /docs." if code in _CODES.values() else ""
+    )
+    problem = build_problem(failed.status_code, code, detail or str(failed.detail), request.state.request_id)
+    return problem_response(problem, failed.headers)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    found = cast(RequestValidationError, error).errors()
+    if any(each["loc"][0] == "path" for each in found):
+        # What cannot be an id names nothing.
+        return api_error_response(NotFound("not_found", "There is nothing at this path."), request.state.request_id)
+    flaws = [_flaw(each["loc"], each["msg"]) for each in found]
+    detail = "The request does not fit: " + "; ".join(f"{_place(flaw)}: {flaw.detail}" for flaw in flaws[:3])
+    return problem_response(build_problem(422, "invalid_request", detail, request.state.request_id, flaws))
+
+
+def _flaw(location: Sequence[str | int], message: str) -> Flaw:
+    place, *rest = location
+    if place == "body":
+        return Flaw(pointer="".join(f"/{_escaped(part)}" for part in rest), detail=message)
+    return Flaw(parameter=str(rest[0]) if rest else str(place), detail=message)
+
+
+def _escaped(part: str | int) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _place(flaw: Flaw) -> str:
+    return flaw.parameter or flaw.pointer or "the body"

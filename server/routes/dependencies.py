@@ -1,0 +1,53 @@
+"""What routes ask for by type: the running application, the caller, a page, and the problems they may answer with."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from server.application import Application
+from server.auth import needs_key
+from server.body import StrictJsonRoute
+from server.problems import Problem
+from server.resources import PageQuery
+
+
+def application(request: Request) -> Application:
+    running: Application = request.state.application
+    return running
+
+
+App = Annotated[Application, Depends(application)]
+WantedPage = Annotated[PageQuery, Query()]
+
+
+class NamesQuery(PageQuery):
+    """A page of what is known by name: in the order of the alphabet."""
+
+    order: Literal["asc", "desc"] = "asc"
+
+
+WantedNames = Annotated[NamesQuery, Query()]
+ConversationId = Annotated[
+    str, Path(pattern=r"^conv_[0-9a-f-]{36}$", examples=["conv_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])
+]
+RunId = Annotated[str, Path(pattern=r"^run_[0-9a-f-]{36}$", examples=["run_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])]
+AgentName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", examples=["sql-agent"])]
+ToolName = Annotated[str, Path(pattern=r"^[a-zA-Z0-9_-]{1,64}$", examples=["time__get_current_time"])]
+
+_EVERYWHERE: Final = (401, 422, 500)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Returns the description of these problems, and of those that every route may answer with."""
+    # `Any`: FastAPI's own type for a part of an OpenAPI document.
+    return {
+        status: {"model": Problem, "description": HTTPStatus(status).phrase}
+        for status in sorted({*statuses, *_EVERYWHERE})
+    }
+
+
+def build_router(prefix: str, tag: str) -> APIRouter:
+    return APIRouter(
+        prefix=prefix, tags=[tag], route_class=StrictJsonRoute, dependencies=[needs_key], responses=problems()
+    )

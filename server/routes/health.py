@@ -1,0 +1,93 @@
+"""Is it alive, is it ready, what is it. The first two need no key and tell no more than states."""
+
+from typing import Final, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from server.application import Application
+from server.auth import Caller, needs_key
+from server.errors import Unavailable
+from server.resources import Resource
+from server.routes.dependencies import App, problems
+from server.version import VERSION
+
+router: Final = APIRouter(tags=["health"])
+
+State = Literal["idle", "fetching", "starting", "warming", "ready", "degraded", "failed"]
+"""Of a tool server or a local model; `fetching` and `warming` are a model's."""
+
+
+class Liveness(Resource):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Resource):
+    """`status` decides. Models and tool servers warm up in the background: runs wait for those they need."""
+
+    status: Literal["ready", "unavailable", "draining"]
+    database: Literal["ready", "failed"]
+    models: dict[str, State] = Field(examples=[{"embedded:qwen2.5-coder-1.5b": "ready"}])
+    mcp_servers: dict[str, State] = Field(examples=[{"time": "ready", "fetch": "starting"}])
+
+
+class Condition(Resource):
+    """How one part is, and why."""
+
+    state: State
+    detail: str
+
+
+class Info(Resource):
+    name: Literal["open-agent"] = "open-agent"
+    version: str
+    models: dict[str, Condition]
+    mcp_servers: dict[str, Condition]
+
+
+@router.get("/healthz", operation_id="get_liveness")
+async def get_liveness() -> Liveness:
+    """The process answers."""
+    return Liveness()
+
+
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    responses={503: {"model": Readiness, "description": "Not to be sent requests now."}},
+)
+async def get_readiness(app: App, response: Response) -> Readiness:
+    """The database answers in its present version, every required tool server is up, and no stop is under way."""
+    database = await _database(app)
+    servers = app.tools.health()
+    needed = all(server.state in ("ready", "degraded") for server in servers.values() if server.required)
+    usable = database == "ready" and needed
+    status: Literal["ready", "unavailable", "draining"] = "ready" if usable else "unavailable"
+    if app.draining.is_set():
+        status = "draining"
+    response.status_code = 200 if status == "ready" else 503
+    return Readiness(
+        status=status,
+        database=database,
+        models={name: model.state for name, model in app.models.health().items()},
+        mcp_servers={name: server.state for name, server in servers.items()},
+    )
+
+
+async def _database(app: Application) -> Literal["ready", "failed"]:
+    try:
+        await app.store.check()
+    except Unavailable:
+        return "failed"
+    return "ready"
+
+
+@router.get("/v1/info", operation_id="get_info", dependencies=[needs_key], responses=problems())
+async def get_info(app: App, caller: Caller) -> Info:
+    """The version, and how models and tool servers are, with reasons."""
+    models, servers = app.models.health().items(), app.tools.health().items()
+    return Info(
+        version=VERSION,
+        models={name: Condition(state=model.state, detail=model.detail) for name, model in models},
+        mcp_servers={name: Condition(state=server.state, detail=server.detail) for name, server in servers},
+    )

@@ -1,0 +1,106 @@
+"""Runs: made, listed, read, followed, cancelled. The request never owns the run: a lost reader ends only a reading."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from fastapi import Header, Query, Response
+
+from graph.events import RunEvent
+from server.application import Application
+from server.auth import Caller
+from server.keys import Principal
+from server.resources import NewRun, Page, Run, RunStatus, Step
+from server.routes.dependencies import App, ConversationId, RunId, WantedPage, build_router, problems
+from server.sse import EventStream, frames, read_cursor
+
+of_conversation: Final = build_router("/v1/conversations/{conversation_id}/runs", "runs")
+router: Final = build_router("/v1/runs", "runs")
+
+_DEFAULTS: Final = NewRun()
+_ENDED: Final[frozenset[RunStatus]] = frozenset({"completed", "failed", "cancelled"})
+
+
+@of_conversation.post(
+    "",
+    operation_id="create_run",
+    status_code=201,
+    response_model=Run,
+    responses={
+        200: {
+            "description": "With `stream: true`: the run's events as they come; resume at `Content-Location`.",
+            "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/RunEvent"}}},
+        },
+        **problems(400, 404, 409, 413, 415),
+    },
+)
+async def create_run(
+    app: App, caller: Caller, response: Response, conversation_id: ConversationId, new: NewRun = _DEFAULTS
+) -> Run | EventStream:
+    """Starts a run that answers the newest user message. The body may be left out: the router, no stream."""
+    run = await app.engine.create_run(caller.name, caller.role, conversation_id, new)
+    if new.stream:
+        return _stream(app, caller, run.id, 0, {"Content-Location": f"/v1/runs/{run.id}/events"})
+    response.headers["Location"] = f"/v1/runs/{run.id}"
+    return run
+
+
+@of_conversation.get("", operation_id="list_runs", responses=problems(404))
+async def list_runs(app: App, caller: Caller, conversation_id: ConversationId, page: WantedPage) -> Page[Run]:
+    """Lists the conversation's runs, the newest first."""
+    return await app.store.runs.page(caller.name, conversation_id, page)
+
+
+@router.get("/{run_id}", operation_id="get_run", responses=problems(404))
+async def get_run(app: App, caller: Caller, run_id: RunId) -> Run:
+    return await app.store.runs.get(caller.name, run_id)
+
+
+@router.get("/{run_id}/steps", operation_id="list_steps", responses=problems(404))
+async def list_steps(app: App, caller: Caller, run_id: RunId) -> Page[Step]:
+    """Lists all steps of the run in the order they began, each with its tool calls."""
+    steps = await app.store.runs.steps(caller.name, run_id)
+    ids = [step.id for step in steps]
+    return Page(data=steps, has_more=False, first_id=ids[0] if ids else None, last_id=ids[-1] if ids else None)
+
+
+@router.get(
+    "/{run_id}/events",
+    operation_id="follow_run",
+    response_class=EventStream,
+    responses={
+        200: {"model": RunEvent, "description": "Each `data:` is one event; `id:` is its `seq`, `event:` its `type`."},
+        204: {"description": "The reader has the terminal event already: there is nothing left to come for."},
+        **problems(404),
+    },
+)
+async def follow_run(
+    app: App,
+    caller: Caller,
+    run_id: RunId,
+    last_event_id: Annotated[str | None, Header(description="The last `id:` that was read; wins over `after`.")] = None,
+    after: Annotated[str | None, Query(description="Events after this `seq`; 0 is the start.")] = None,
+) -> Response:
+    """Follows the run: what its log holds after the cursor, then what comes, until the terminal event."""
+    cursor = read_cursor(last_event_id, after)
+    if not await app.store.events.has_more(caller.name, run_id, cursor):
+        return Response(status_code=204)
+    return _stream(app, caller, run_id, cursor)
+
+
+@router.post(
+    "/{run_id}/cancel",
+    operation_id="cancel_run",
+    status_code=202,
+    responses={200: {"model": Run, "description": "The run had ended already and stays as it is."}, **problems(404)},
+)
+async def cancel_run(app: App, caller: Caller, response: Response, run_id: RunId) -> Run:
+    """Asks the run to stop. Until it really has, the answer is 202 with the run as it is now."""
+    run = await app.engine.cancel(caller.name, run_id)
+    response.status_code = 200 if run.status in _ENDED else 202
+    return run
+
+
+def _stream(
+    app: Application, caller: Principal, run_id: str, cursor: int, headers: Mapping[str, str] | None = None
+) -> EventStream:
+    return EventStream(frames(app.engine.follow(caller.name, run_id, cursor), app.draining), headers)

@@ -1,0 +1,102 @@
+"""Tools: what the MCP servers offer now, and for admins a call by hand down the same governed path."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pydantic import Field, JsonValue
+
+from config.ids import new_id
+from graph.events import Failure
+from mcp_config import tools
+from mcp_config.registry import UnknownTool
+from server.auth import Admin, Caller
+from server.errors import ApiError, Forbidden, Invalid, NotFound, Unavailable
+from server.resources import Page, PageQuery, Request, Tool, ToolCall
+from server.routes.dependencies import App, ToolName, WantedNames, build_router, problems
+
+router: Final = build_router("/v1/tools", "tools")
+
+_REFUSALS: Final[dict[str, type[ApiError]]] = {
+    "unknown_tool": NotFound,
+    "invalid_arguments": Invalid,
+    "denied_by_policy": Forbidden,
+    "approval_required": Forbidden,
+    "server_unavailable": Unavailable,
+}
+"""Calls that never reached their server. What a tool itself does wrong is a result, not a problem."""
+
+
+class Invocation(Request):
+    """A call by hand."""
+
+    arguments: dict[str, JsonValue] = Field({}, examples=[{"timezone": "Asia/Tokyo"}])
+
+
+@router.get("", operation_id="list_tools")
+async def list_tools(app: App, caller: Caller, page: WantedNames) -> Page[Tool]:
+    """Lists the tools of the servers that are up, by name."""
+    return _page(app.tools.all(), page)
+
+
+@router.get("/{name}", operation_id="get_tool", responses=problems(404))
+async def get_tool(app: App, caller: Caller, name: ToolName) -> Tool:
+    try:
+        return _resource(app.tools.get(name))
+    except UnknownTool as error:
+        raise NotFound("unknown_tool", f"There is no tool {name} now; GET /v1/tools lists those there are.") from error
+
+
+@router.post("/{name}/invoke", operation_id="invoke_tool", responses=problems(400, 403, 404, 413, 415, 503))
+async def invoke_tool(app: App, admin: Admin, name: ToolName, invocation: Invocation) -> ToolCall:
+    """Calls the tool as an agent would: schema, policy, ledger, deadline.
+
+    A call that is refused on the way is a problem; one that reached its server answers 200, and `status` tells.
+    """
+    caller = tools.Caller(owner=admin.name, role=admin.role)
+    call = tools.ToolCall(id=new_id("call"), tool=name, arguments=invocation.arguments, caller=caller)
+    result = await app.tools.call(call, app.ledger)
+    if refusal := _REFUSALS.get(result.error_code or ""):
+        pointer = "/arguments" if refusal is Invalid else None
+        raise refusal(result.error_code or "", result.content, pointer=pointer)
+    failure = Failure(code=result.error_code, detail=result.content) if result.error_code else None
+    return ToolCall(
+        id=call.id,
+        tool=name,
+        arguments=call.arguments,
+        status=result.status,
+        result=result.content,
+        error=failure,
+        artifact_id=result.artifact_id,
+    )
+
+
+def _resource(spec: tools.ToolSpec) -> Tool:
+    return Tool(
+        name=spec.name,
+        server=spec.server,
+        description=spec.description,
+        input_schema=spec.input_schema,
+        annotations=dict(spec.annotations),
+    )
+
+
+def _page(specs: Sequence[tools.ToolSpec], query: PageQuery) -> Page[Tool]:
+    """Pages over names as the database pages over ids."""
+    if query.after is not None and query.before is not None:
+        raise Invalid("invalid_cursor", "Give `after` or `before`, not both.")
+    rising = query.order == "asc"
+    ordered = sorted(specs, key=lambda spec: spec.name, reverse=not rising)
+    if (before := query.before) is not None:
+        rest = [spec for spec in ordered if (spec.name < before) == rising and spec.name != before]
+        taken = rest[-query.limit :]
+    else:
+        after = query.after
+        rest = [spec for spec in ordered if after is None or ((spec.name > after) == rising and spec.name != after)]
+        taken = rest[: query.limit]
+    names = [spec.name for spec in taken]
+    return Page(
+        data=[_resource(spec) for spec in taken],
+        has_more=len(rest) > len(taken),
+        first_id=names[0] if names else None,
+        last_id=names[-1] if names else None,
+    )

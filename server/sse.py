@@ -1,0 +1,121 @@
+"""A run's log as server-sent events: a pure consumer of `engine.follow`. A lost reader ends here, never the work."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any, Final, Protocol
+
+import structlog
+from fastapi.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+from typing_extensions import override
+
+from server.errors import Invalid
+
+HEARTBEAT_SECONDS: Final = 10.0
+"""Under the 15 s that readers are promised, and the 60 s after which proxies give up."""
+STALLED_SECONDS: Final = 30.0
+"""A reader that takes nothing for so long is dropped; it resumes by `Last-Event-ID`."""
+RETRY: Final = b"retry: 1000\n\n"
+HEARTBEAT: Final = b": still here\n\n"
+ERROR: Final = b'event: error\ndata: {"code":"stream_broken","detail":"Read on with Last-Event-ID."}\n\n'
+"""Said outside the log, without an id: the run goes on, only this reading of it broke."""
+
+_log = structlog.stdlib.get_logger("server.sse")
+
+
+class Logged(Protocol):
+    """One event as the log holds it."""
+
+    @property
+    def seq(self) -> int: ...
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def json(self) -> str: ...
+
+
+class EventStream(StreamingResponse):
+    """The response to everyone who follows a run."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncGenerator[bytes, None], headers: Mapping[str, str] | None = None) -> None:
+        # nginx and its kin would hold the events back without the second one
+        fixed = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        super().__init__(frames, headers={**fixed, **(headers or {})})
+        self._frames = frames
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self.stream_response(send))
+        leaving = asyncio.create_task(self.listen_for_disconnect(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _end(sending, leaving)
+
+    @override
+    async def stream_response(self, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await send(message)
+
+        async with aclosing(self._frames):
+            await super().stream_response(send_in_time)
+
+
+def frame(event: Logged) -> bytes:
+    """The event's frame; `data:` is the stored text untouched (JSON has no raw line breaks)."""
+    return f"id: {event.seq}\nevent: {event.type}\ndata: {event.json}\n\n".encode()
+
+
+def read_cursor(last_event_id: str | None, after: str | None) -> int:
+    """Returns the id after which to go on; the header wins, for it is what a reconnecting browser knows.
+
+    Raises `Invalid` for what is not a number.
+    """
+    given = last_event_id or after or "0"
+    if not (given.isascii() and given.isdigit() and len(given) <= 18):
+        raise Invalid("invalid_cursor", f"{given[:40]!r} is not an event id; send a number, 0 for the start.")
+    return int(given)
+
+
+async def frames(
+    events: AsyncIterator[Logged], draining: asyncio.Event, heartbeat: float = HEARTBEAT_SECONDS
+) -> AsyncGenerator[bytes, None]:
+    """Yields `retry:`, then a frame per event, with comments while nothing happens; ends early when draining."""
+    yield RETRY
+    drained = asyncio.create_task(draining.wait())
+    upcoming = asyncio.create_task(_frame_after(events))
+    try:
+        while True:
+            await asyncio.wait({upcoming, drained}, timeout=heartbeat, return_when=asyncio.FIRST_COMPLETED)
+            if upcoming.done():
+                if (next_frame := upcoming.result()) is None:
+                    return
+                yield next_frame
+                upcoming = asyncio.create_task(_frame_after(events))
+            elif drained.done():
+                yield RETRY
+                return
+            else:
+                yield HEARTBEAT
+    except Exception:
+        _log.exception("a reader's stream broke")
+        yield ERROR
+    finally:
+        await _end(upcoming, drained)
+
+
+async def _frame_after(events: AsyncIterator[Logged]) -> bytes | None:
+    event = await anext(events, None)
+    return None if event is None else frame(event)
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

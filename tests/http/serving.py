@@ -1,0 +1,105 @@
+"""Starts the real application on a free port, in this loop, and speaks to it as clients do."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from config.settings import Settings, load_settings
+from server.app import build_app
+from server.serving import address_of, bind, run_server
+
+ADMIN_KEY: Final = "admin-key-for-tests"
+USER_KEY: Final = "user-key-for-tests"
+OTHER_KEY: Final = "other-key-for-tests"
+KEYS: Final = f"ann=admin:{ADMIN_KEY},uma=user:{USER_KEY},otto=user:{OTHER_KEY}"
+SERVERS: Final = {
+    "mcpServers": {
+        "time": {"command": "python", "args": ["-m", "mcp_server_time", "--local-timezone", "UTC"]},
+        "calculator": {"command": "python", "args": ["-m", "mcp_server_calculator"]},
+    }
+}
+
+Json = dict[str, Any]  # what a client reads: tests pick it apart freely
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    settings: Settings
+
+    def client(self, key: str | None) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, trust_env=False)
+
+
+def build_settings(data_dir: Path, model_url: str, **more: object) -> Settings:
+    given: dict[str, object] = {
+        "data_dir": data_dir,
+        "port": 0,
+        "api_keys": KEYS,
+        "openai_base_url": model_url,
+        "openai_api_key": "sk-scripted",
+        "default_model": "scripted",
+        "mcp_servers": json.dumps(SERVERS),
+        **more,
+    }
+    return load_settings(None, **given)
+
+
+@asynccontextmanager
+async def open_served(settings: Settings) -> AsyncIterator[Served]:
+    bound = bind(settings.host, settings.port)
+    up, stop = asyncio.Event(), asyncio.Event()
+    running = asyncio.create_task(run_server(build_app(settings), bound, up.set, stop))
+    started = asyncio.create_task(up.wait())
+    await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
+    started.cancel()
+    if running.done():
+        running.result()
+    try:
+        yield Served(address_of(bound), settings)
+    finally:
+        stop.set()
+        await running
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One server-sent event as it came over the wire."""
+
+    id: str
+    event: str
+    data: str
+
+
+def parse_stream(text: str) -> list[Sent]:
+    """Returns the events of a stream; comments and `retry:` are left out."""
+    blocks = [dict(line.split(": ", 1) for line in block.splitlines()) for block in text.split("\n\n") if block]
+    return [Sent(block["id"], block["event"], block["data"]) for block in blocks if "data" in block]
+
+
+async def converse(client: httpx.AsyncClient, content: str) -> str:
+    """Returns the id of a new conversation with one user message."""
+    conversation: str = (await client.post("/v1/conversations")).raise_for_status().json()["id"]
+    message = {"role": "user", "content": content}
+    (await client.post(f"/v1/conversations/{conversation}/messages", json=message)).raise_for_status()
+    return conversation
+
+
+async def start_run(client: httpx.AsyncClient, content: str, agent_id: str = "general") -> Json:
+    conversation = await converse(client, content)
+    answer = await client.post(f"/v1/conversations/{conversation}/runs", json={"agent_id": agent_id})
+    run: Json = answer.raise_for_status().json()
+    return run
+
+
+async def follow(client: httpx.AsyncClient, run_id: str, **headers: str) -> list[Sent]:
+    """Returns all events of a run, once it has ended."""
+    answer = await client.get(f"/v1/runs/{run_id}/events", headers={k.replace("_", "-"): v for k, v in headers.items()})
+    return parse_stream(answer.raise_for_status().text)

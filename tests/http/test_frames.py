@@ -1,0 +1,87 @@
+"""The frames of a stream, from any source of events: what is sent, when, and how it ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from server.errors import Invalid
+from server.sse import ERROR, HEARTBEAT, RETRY, frames, read_cursor
+
+
+@dataclass(frozen=True)
+class Event:
+    seq: int
+    type: str
+    json: str
+
+
+async def events(*sent: Event) -> AsyncIterator[Event]:
+    for event in sent:
+        yield event
+
+
+async def silence() -> AsyncIterator[Event]:
+    await asyncio.Event().wait()
+    yield Event(1, "never", "{}")
+
+
+async def broken() -> AsyncIterator[Event]:
+    yield Event(1, "model.delta", "{}")
+    raise RuntimeError("the database is gone")
+
+
+async def test_the_stored_json_is_sent_untouched() -> None:
+    stored = '{"delta":"\\n\\ndata: {}\\u2028é ","seq":  7}'
+    sent = [frame async for frame in frames(events(Event(7, "model.delta", stored)), asyncio.Event())]
+    assert sent == [RETRY, f"id: 7\nevent: model.delta\ndata: {stored}\n\n".encode()]
+
+
+async def test_silence_is_filled_with_heartbeats() -> None:
+    stream = frames(silence(), asyncio.Event(), heartbeat=0.01)
+    assert [await anext(stream) for _ in range(3)] == [RETRY, HEARTBEAT, HEARTBEAT]
+    await stream.aclose()
+
+
+async def test_draining_ends_the_stream_with_a_hint_to_come_back() -> None:
+    draining = asyncio.Event()
+    stream = frames(silence(), draining)
+    assert await anext(stream) == RETRY
+    draining.set()
+    assert [frame async for frame in stream] == [RETRY]
+
+
+async def test_a_reading_that_breaks_ends_with_an_error_outside_the_log() -> None:
+    sent = [frame async for frame in frames(broken(), asyncio.Event())]
+    assert sent == [RETRY, b"id: 1\nevent: model.delta\ndata: {}\n\n", ERROR]
+
+
+async def test_a_reader_that_leaves_lets_the_source_go() -> None:
+    let_go = asyncio.Event()
+
+    async def source() -> AsyncIterator[Event]:
+        try:
+            await asyncio.Event().wait()
+            yield Event(1, "never", "{}")
+        finally:
+            let_go.set()
+
+    stream = frames(source(), asyncio.Event(), heartbeat=0.01)
+    assert [await anext(stream), await anext(stream)] == [RETRY, HEARTBEAT]
+    await stream.aclose()
+    assert let_go.is_set()
+
+
+@pytest.mark.parametrize(
+    ("header", "query", "cursor"), [(None, None, 0), (None, "3", 3), ("5", "3", 5), ("0", "3", 0), ("", "3", 3)]
+)
+def test_the_header_wins_over_the_query(header: str | None, query: str | None, cursor: int) -> None:
+    assert read_cursor(header, query) == cursor
+
+
+@pytest.mark.parametrize("given", ["-1", "1.0", "x", "٣", "9" * 30, "1\n2"])
+def test_a_cursor_that_is_no_number_is_refused(given: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_cursor(None, given)
+    assert refused.value.code == "invalid_cursor"
