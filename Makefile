@@ -32,7 +32,8 @@ dev: ## install also what tests and checks need
 	@sh bootstrap.sh dev
 
 check: dev ## the quick loop: format, lint, types, layers, fast tests (under a minute)
-	@$(MAKE) --no-print-directory -j2 --output-sync=target format lint types layers quick
+	@$(MAKE) --no-print-directory -j2 --output-sync=target format lint types layers
+	@$(MAKE) --no-print-directory quick
 
 format:
 	@$(bin)/ruff format --check --quiet . || { echo "Run make fix."; exit 1; }

@@ -11,5 +11,5 @@ async def until(condition: Callable[[], object], within: float = 5.0) -> None:
         TimeoutError: it did not within so many seconds.
     """
     async with asyncio.timeout(within):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (what is waited for may be in another process)
             await asyncio.sleep(0.01)
