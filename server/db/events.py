@@ -13,6 +13,7 @@ from graph.events import Failure, RunCancelled, RunCompleted, RunEvent, RunFaile
 from server.db.closing import build_opening, read_closing_events, read_usage
 from server.db.conversations import ACTIVE
 from server.db.database import Database
+from server.db.event_text import write_down
 from server.db.feed import Feed, LoggedEvent
 from server.db.projection import project
 from server.db.runs import get_run
@@ -160,12 +161,12 @@ async def _write(
     session: WriteSession, run_id: str, attempt: int, events: Sequence[RunEvent], status: RunStatus
 ) -> list[LoggedEvent]:
     first = await _reserve(session, run_id, attempt, len(events), status)
-    numbered = [event.model_copy(update={"seq": first + index}) for index, event in enumerate(events)]
-    logged = [LoggedEvent(event.seq, event.type, event.model_dump_json()) for event in numbered]
+    numbered = [write_down(event.model_copy(update={"seq": first + index})) for index, event in enumerate(events)]
+    logged = [LoggedEvent(event.seq, event.type, text) for event, text in numbered]
     if logged:
         rows = [{"run_id": run_id, "seq": event.seq, "type": event.type, "json": event.json} for event in logged]
         await session.execute(insert(EventRow), rows)
-    for event in numbered:
+    for event, _ in numbered:
         await project(session, event)
     return logged
 
