@@ -90,9 +90,16 @@ class Connection:
     # ------------------------------------------------------------------ the owner
     async def own(self) -> None:
         """Runs for as long as the server is wanted; ends by cancellation, or at once when it is not to be started."""
+        try:
+            await self._live_on()
+        finally:
+            self._live = None
+            self._turn("failed", f"not started: {self.config.obstacle}" if self.config.obstacle else "was stopped")
+
+    async def _live_on(self) -> None:
         failures = 0
         while not self.config.obstacle:
-            self._live, began = None, asyncio.get_running_loop().time()
+            began = asyncio.get_running_loop().time()
             reason = await self._live_once()
             was_up, self._live = self._live is not None, None
             stable = was_up and asyncio.get_running_loop().time() - began > _STABLE_SECONDS
@@ -100,7 +107,6 @@ class Connection:
             _log.warning("MCP server %s: %s", self.config.name, reason)
             self._turn("degraded" if was_up else "failed", reason)
             await asyncio.sleep(_pause(failures, was_up=was_up))
-        self._turn("failed", f"not started: {self.config.obstacle}")
 
     async def _live_once(self) -> str:
         """Lives through one session and returns in a line why it ended."""
@@ -120,13 +126,11 @@ class Connection:
         raise AssertionError("a session is watched until it ends")
 
     async def _start(self, live: _Live) -> None:
+        await live.session.initialize()
         try:
-            await live.session.initialize()
             listing = await self._list(live.session)
-        except (ToolError, NeverSent):
-            if live.session.lost.done():
-                raise live.session.lost.result() from None
-            raise
+        except NeverSent:
+            raise await live.session.why_lost() from None
         self._live = live
         self._offer(listing)
 

@@ -5,7 +5,7 @@ Everything it hands out is ours: plain JSON, and the errors of `errors.py`. A mo
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import anyio
@@ -30,7 +30,6 @@ from mcp_config.warden import Warden
 
 _MAX_GARBAGE: Final = 1000
 """Lines in a row that are no messages; a banner is shorter, a flood is longer."""
-_SESSION_TERMINATED: Final = 32600
 _EXIT_SECONDS: Final = 0.5
 
 
@@ -53,7 +52,12 @@ class Session:
             self.lost.set_result(fault)
 
     async def initialize(self) -> None:
-        await self._client.initialize()
+        """Raises `ToolError` when the server ends or answers with an error, `ValueError` when it answers nonsense."""
+        try:
+            with self._our_errors():
+                await self._client.initialize()
+        except (NeverSent, ServerLost):
+            raise await self.why_lost() from None
 
     async def list_page(self, cursor: str | None) -> JsonObject:
         params = types.PaginatedRequestParams(cursor=cursor) if cursor is not None else None
@@ -89,13 +93,13 @@ class Session:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             if exchange.done() and not isinstance(exchange.exception(), ServerLost):
                 return exchange.result()
-            raise await self._why_lost()
+            raise await self.why_lost()
         finally:
             exchange.cancel()
             await asyncio.wait({exchange})
 
-    async def _why_lost(self) -> ToolError:
-        # the transport knows better than the session why it ended, and says so a moment later
+    async def why_lost(self) -> ToolError:
+        """Returns what ended the session: its transport knows, and says so a moment later."""
         with contextlib.suppress(TimeoutError):
             return await asyncio.wait_for(asyncio.shield(self.lost), 2 * _EXIT_SECONDS)
         return ServerLost("the connection was closed")
@@ -104,20 +108,25 @@ class Session:
         if sent is not None:
             # private, but the only way to the number: it is taken by `send_request` in this same step
             sent(self._client._request_id)
-        try:
+        with self._our_errors():
             result = await self._client.send_request(request, _AnyObject)
+        return result.model_extra or {}
+
+    @contextlib.contextmanager
+    def _our_errors(self) -> Iterator[None]:
+        try:
+            yield
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise NeverSent from None
         except McpError as error:
-            if error.error.code == types.CONNECTION_CLOSED and error.error.message == "Connection closed":
-                raise ServerLost("the connection was closed") from None
-            if error.error.code == _SESSION_TERMINATED and error.error.message == "Session terminated":
-                self.lose(ServerLost("the server ended the session"))
-                raise NeverSent from None
-            raise RemoteError(f"{error.error.message} (code {error.error.code})") from None
-        except ValidationError:
-            raise RemoteError("the server's answer is no JSON object") from None
-        return result.model_extra or {}
+            match (error.error.code, error.error.message):
+                case (types.CONNECTION_CLOSED, "Connection closed"):
+                    raise ServerLost("the connection was closed") from None
+                case (32600, "Session terminated"):  # how the SDK tells 404: the server took no notice of the request
+                    self.lose(ServerLost("the server ended the session"))
+                    raise NeverSent from None
+                case (code, message):
+                    raise RemoteError(f"{message} (code {code})") from None
 
 
 @contextlib.asynccontextmanager
@@ -163,17 +172,16 @@ async def _open_http(config: ServerConfig, on_message: MessageHandlerFnT) -> Asy
 
 @contextlib.asynccontextmanager
 async def _open_stdio(config: ServerConfig, warden: Warden, on_message: MessageHandlerFnT) -> AsyncIterator[Session]:
-    received, to_read = anyio.create_memory_object_stream[SessionMessage | Exception](16)
-    to_send, sent = anyio.create_memory_object_stream[SessionMessage](0)
-    async with (
-        open_child(config, warden) as child,
-        anyio.create_task_group() as pumps,
-        received,
-        to_read,
-        to_send,
-        sent,
-    ):
-        async with ClientSession(to_read, to_send, message_handler=on_message) as client:
+    async with open_child(config, warden) as child, anyio.create_task_group() as pumps:
+        received, to_read = anyio.create_memory_object_stream[SessionMessage | Exception](16)
+        to_send, sent = anyio.create_memory_object_stream[SessionMessage](0)
+        async with (
+            received,
+            to_read,
+            to_send,
+            sent,
+            ClientSession(to_read, to_send, message_handler=on_message) as client,
+        ):
             session = Session(client)
             pumps.start_soon(_pump_in, child, received, session)
             pumps.start_soon(_pump_out, child, sent)
