@@ -58,12 +58,18 @@ class AgentRegistry:
         """`aliases` are the keys of `models:` in `agents.yaml`: the names that an agent's `model` may use."""
         self._agents, self._aliases = agents, frozenset(aliases)
         self._models, self._tools, self._checkpointer = models, tools, checkpointer
+        self._newest: dict[str, AgentSpec] = {}
         self._editions: dict[int, Edition] = {}
         self._building = asyncio.Lock()
 
     async def seed(self, specs: Sequence[AgentSpec]) -> None:
-        """Fills the registry on the first start; afterwards the file has no say."""
+        """Opens the registry: the file fills it on the first start and has no say afterwards."""
         await self._agents.seed(specs)
+        self._newest = await self._agents.all()
+
+    def find(self, agent_id: str) -> AgentSpec | None:
+        """Returns the agent as it is now, from memory: each tool call asks."""
+        return self._newest.get(agent_id)
 
     async def page(self, query: PageQuery) -> Page[AgentSpec]:
         return await self._agents.page(query)
@@ -75,7 +81,9 @@ class AgentRegistry:
     async def create(self, spec: AgentSpec) -> AgentSpec:
         """Raises: Invalid, for a model nobody knows; Conflict, when the id is taken."""
         self._check_models(spec)
-        return await self._agents.create(spec.model_copy(update={"version": 1}))
+        made = await self._agents.create(spec.model_copy(update={"version": 1}))
+        self._newest[made.id] = made
+        return made
 
     async def update(self, agent_id: str, patch: Mapping[str, JsonValue]) -> AgentSpec:
         """Changes the keys that `patch` names (RFC 7396: null takes a key back to its default).
@@ -96,7 +104,9 @@ class AgentRegistry:
 
         if agent_id in (ROUTER, "general") and patch.get("enabled") is False:
             raise Conflict("agent_needed", f"The agent {agent_id} is needed for planning and cannot be disabled.")
-        return await self._agents.update(agent_id, change)
+        changed = await self._agents.update(agent_id, change)
+        self._newest[changed.id] = changed
+        return changed
 
     async def present(self) -> Edition:
         """Returns the agents as they are now: what the next run is made on."""

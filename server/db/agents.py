@@ -71,6 +71,10 @@ class Agents:
 
     async def enabled(self, revision: int | None = None) -> dict[str, AgentSpec]:
         """Returns the enabled agents by id, as they are, or as they were at a revision."""
+        return {agent_id: spec for agent_id, spec in (await self.all(revision)).items() if spec.enabled}
+
+    async def all(self, revision: int | None = None) -> dict[str, AgentSpec]:
+        """Returns all agents by id, as they are, or as they were at a revision."""
         version = AgentVersionRow
         newest = select(version.agent_id, func.max(version.version).label("version")).group_by(version.agent_id)
         if revision is not None:
@@ -79,7 +83,7 @@ class Agents:
         same = and_(version.agent_id == chosen.c.agent_id, version.version == chosen.c.version)
         rows = select(version.spec).join(chosen, same).order_by(version.agent_id)
         async with self._database.read() as session:
-            return {spec.id: spec for spec in await session.scalars(rows) if spec.enabled}
+            return {spec.id: spec for spec in await session.scalars(rows)}
 
 
 async def _get(session: ReadSession, agent_id: str) -> AgentRow:
