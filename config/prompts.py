@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
+
+from config.yaml_file import load_yaml
 
 PROMPTS_FOLDER: Final = Path(__file__).with_name("prompts")
 
@@ -41,6 +42,10 @@ class RoutingExample(_Strict):
     steps: tuple[ExampleStep, ...] = Field(min_length=1)
 
 
+class _RoutingExamples(_Strict):
+    examples: tuple[RoutingExample, ...]
+
+
 @cache
 def load_prompt(name: str) -> str:
     """Returns the text of `config/prompts/<name>.md`; `$blanks` in it are for `string.Template`."""
@@ -50,5 +55,4 @@ def load_prompt(name: str) -> str:
 @cache
 def load_routing_examples() -> tuple[RoutingExample, ...]:
     """Returns the examples of `config/prompts/routing_examples.yaml` in their order."""
-    entries = yaml.safe_load((PROMPTS_FOLDER / "routing_examples.yaml").read_text(encoding="utf-8"))
-    return TypeAdapter(tuple[RoutingExample, ...]).validate_python(entries)
+    return load_yaml(PROMPTS_FOLDER / "routing_examples.yaml", _RoutingExamples).examples

@@ -1,15 +1,16 @@
 """The router: asks a model which agents shall answer, and in which order. It plans; it never answers.
 
-Its prompt is built in `nodes.routing`, the laws of a plan are in `nodes.plan`.
+Its prompt is built in `nodes.routing`; the laws of a plan are in `nodes.plan`.
 """
 
+from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Final, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.runtime import Runtime
 
-from config.agents import ROUTER
+from config.agents import ROUTER, AgentSpec
 from config.ids import derive_id
 from config.prompts import load_prompt
 from nodes.context import RunContext
@@ -17,8 +18,8 @@ from nodes.facts import PlanMade, Said, StepBroken, StepDone, StepOpened
 from nodes.models.port import ChatModel, ModelError, Usage
 from nodes.plan import DraftStep, PlanError, build_plan_schema, describe_plan, number_steps, parse_plan, write_json
 from nodes.routing import build_routing_messages, newest_words, specialist_ids
-from nodes.state import PlanStep, RunState
-from nodes.warmup import Say, wait_for_model
+from nodes.state import PlanStep, RunState, StepResult
+from nodes.warmup import wait_for_model
 
 _BAD_OUTPUT: Final = "model_bad_output"
 
@@ -33,7 +34,9 @@ async def router(state: RunState, runtime: Runtime[RunContext]) -> RouterOutput:
     step_id = derive_id("step", context.run_id, "replan" if state.get("results") else "plan")
     write(StepOpened(step_id, "plan", ROUTER, newest_words(state["messages"])))
     try:
-        steps, usage = await _plan(context, state, lambda text: write(Said(step_id, "reasoning", text)))
+        model = context.models.for_agent(context.agents[ROUTER])
+        await wait_for_model(model, lambda text: write(Said(step_id, "reasoning", text)))
+        steps, usage = await make_plan(model, context.agents, state["messages"], state.get("results", []))
     except ModelError as error:
         write(StepBroken(step_id, error.code, str(error)))
         raise
@@ -42,16 +45,18 @@ async def router(state: RunState, runtime: Runtime[RunContext]) -> RouterOutput:
     return RouterOutput(plan=steps)
 
 
-async def _plan(context: RunContext, state: RunState, say: Say) -> tuple[list[PlanStep], Usage]:
-    agents, message = specialist_ids(context.agents), newest_words(state["messages"])
-    if not agents:
+async def make_plan(
+    model: ChatModel,
+    agents: Mapping[str, AgentSpec],
+    conversation: Sequence[AnyMessage],
+    results: Sequence[StepResult] = (),
+) -> tuple[list[PlanStep], Usage]:
+    """Returns a plan that can be run, and what it took. Raises `ModelError` when the model cannot be asked."""
+    ids = specialist_ids(agents)
+    if not ids:
         raise ModelError("no_agents", "no specialist agent is enabled: enable one with PATCH /v1/agents/{id}")
-    model = context.models.for_agent(context.agents[ROUTER])
-    await wait_for_model(model, say)
-    prompt = build_routing_messages(
-        context.agents, state["messages"], state.get("results", []), context_tokens=model.context_tokens
-    )
-    return await _ask_twice(model, prompt, agents, message)
+    prompt = build_routing_messages(agents, conversation, results, model.context_tokens)
+    return await _ask_twice(model, prompt, ids, newest_words(conversation))
 
 
 async def _ask_twice(

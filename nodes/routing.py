@@ -13,7 +13,7 @@ from nodes.models.port import JsonObject
 from nodes.plan import build_plan_schema, write_json
 from nodes.prompting import newest_question
 from nodes.state import StepResult
-from nodes.window import count_message, count_tokens, cut, pictures_of
+from nodes.window import count_message, cut, pictures_of
 
 FALLBACK: Final = "general"
 SMALL_CONTEXT: Final = 4096
@@ -24,6 +24,7 @@ _MESSAGE_TOKENS: Final = 600
 _RESULT_TOKENS: Final = 100
 _RESERVED_TOKENS: Final = 1500
 """Kept free of the constant part, for the conversation in view, the message, a repair and the plan."""
+_NO_WORDS: Final = "Look at what is attached."
 _ROLES: Final = {"human": "user", "ai": "assistant"}
 
 
@@ -61,7 +62,7 @@ def specialist_ids(agents: Mapping[str, AgentSpec]) -> list[str]:
 def newest_words(conversation: Sequence[AnyMessage]) -> str:
     """Returns the text of the message that the run answers."""
     question = newest_question(conversation)
-    return question.text.strip() if question else ""
+    return (question.text.strip() if question else "") or _NO_WORDS
 
 
 def _build_instructions(agents: Mapping[str, AgentSpec], context_tokens: int) -> str:
@@ -83,7 +84,7 @@ def _render_question(conversation: Sequence[AnyMessage], results: Sequence[StepR
     question = newest_question(conversation)
     message = cut(newest_words(conversation), _MESSAGE_TOKENS)
     if question and pictures_of(question):
-        message = f"{message} (with a picture)".strip()
+        message += " (with a picture)"
     if results:
         tried = "\n".join(_render_result(result) for result in results)
         return Template(load_prompt("router_replan")).substitute(results=tried, message=message)
