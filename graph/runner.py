@@ -113,7 +113,7 @@ class GraphRunner:
     ) -> RunState:
         """Runs the graph to its end and returns the last state."""
         state = cast(RunState, saved.values) if saved else RunState(messages=[*run.messages], agent_id=run.agent_id)
-        if saved and not saved.next:
+        if saved and not saved.tasks:  # `next` is empty, too, while all tasks of a superstep are done
             return state
         stream = self._graph.astream(
             None if saved else state,
@@ -148,7 +148,7 @@ class GraphRunner:
 
 def _resume_point(saved: StateSnapshot | None, run: RunInput) -> str | None:
     """Returns the first step that is not done yet; None when the run begins anew or only its end was lost."""
-    if saved is None or not saved.next:
+    if saved is None or not saved.tasks:
         return None
     state = cast(RunState, saved.values)
     if not state.get("plan"):

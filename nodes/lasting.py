@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from nodes.context import RunContext
 from nodes.facts import Fact, FactWriter, NodeEnding, StepDone
@@ -16,7 +17,7 @@ S = TypeVar("S")
 Update = dict[str, Any]
 """Changes to the state by key; each key's own type is in `nodes.state`."""
 Node = Callable[[S, Runtime[RunContext]], Awaitable[Any]]
-"""A node returns its changes as any mapping or TypedDict: LangGraph types them no further."""
+"""A node returns its changes as a mapping, or a `Command` that also says where to go: LangGraph types it no further."""
 
 
 @dataclass
@@ -32,19 +33,20 @@ class _Tap:
         self.write(fact)
 
 
-def lasting(node: Node[S], default: RunContext | None = None) -> Callable[..., Awaitable[Update]]:
+def lasting(node: Node[S], default: RunContext | None = None) -> Callable[..., Awaitable[Command[str]]]:
     """Wraps a node: the usage of the steps it completes enters the state, a `ModelError` becomes the run's failure,
     and its result waits until the log holds what it said."""
 
-    async def run(state: S, runtime: Runtime[RunContext]) -> Update:
+    async def run(state: S, runtime: Runtime[RunContext]) -> Command[str]:
         context = _context_of(runtime, default)
         tap = _Tap(runtime.stream_writer)
         try:
-            changes = Update(await node(state, runtime.override(context=context, stream_writer=tap)))
+            result = await node(state, runtime.override(context=context, stream_writer=tap))
         except ModelError as error:
-            changes = Update(failure=RunFailure(code=error.code, detail=str(error)))
+            result = Update(failure=RunFailure(code=error.code, detail=str(error)))
         await _settle(context, runtime.stream_writer)
-        return changes | _spent(tap.usage)
+        command = result if isinstance(result, Command) else Command(update=result)
+        return replace(command, update={**(command.update or {}), **_spent(tap.usage)})
 
     return run
 

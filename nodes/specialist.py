@@ -12,12 +12,12 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Send
+from langgraph.types import Command, Send
 
 from config.agents import AgentSpec, Limits
 from nodes.context import RunContext
 from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpened
-from nodes.lasting import Update, lasting
+from nodes.lasting import lasting
 from nodes.models.port import ModelError, Usage
 from nodes.prompting import Brief, build_prompt, has_pictures
 from nodes.state import BUDGET_EXCEEDED, PlanStep, StepInput, StepOutput, StepResult, StepState, ToolTask
@@ -39,15 +39,14 @@ def build_specialist(
 ) -> CompiledStateGraph[StepState, RunContext, StepInput, StepOutput]:
     """Returns the subgraph that stands as one node, under the agent's name, in the run's graph."""
     builder = StateGraph(StepState, context_schema=RunContext, input_schema=StepInput, output_schema=StepOutput)
-    builder.add_node("model", lasting(take_part, default))
+    builder.add_node("model", lasting(take_part, default), destinations=("tools", "model", END))
     builder.add_node("tools", lasting(run_tool_call, default), input_schema=ToolTask)
     builder.add_edge(START, "model")
-    builder.add_conditional_edges("model", _after_model, ["tools", "model", END])
     builder.add_edge("tools", "model")
     return builder.compile(name=name)
 
 
-async def take_part(state: StepState, runtime: Runtime[RunContext]) -> Update:
+async def take_part(state: StepState, runtime: Runtime[RunContext]) -> Command[str]:
     """The model's node: one turn, or the end of the step."""
     step, turns, write = state["step"], state.get("turns", []), runtime.stream_writer
     voice = _Voice(step, state["channel"], write, said=words_of(turns))
@@ -63,8 +62,9 @@ async def take_part(state: StepState, runtime: Runtime[RunContext]) -> Update:
     except BudgetExceeded as error:
         return _break_off(voice, BUDGET_EXCEEDED, str(error))
     if message.tool_calls or message.invalid_tool_calls:
-        return {"turns": [message, *_refuse(message)]}
-    return {"turns": [message]} | _complete(voice, [*turns, message])
+        calls = _calls(message, turns, voice)
+        return Command(update={"turns": [message, *_refuse(message)]}, goto=calls or "model")
+    return _complete(voice, [*turns, message])
 
 
 def words_of(turns: Sequence[AnyMessage]) -> str:
@@ -157,33 +157,29 @@ def _refuse(message: AIMessage) -> list[AnyMessage]:
     ]
 
 
-def _after_model(state: StepState) -> list[Send] | Literal["model", "__end__"]:
-    """Sends each call of the newest turn to its own task; a turn without calls that can be made goes round again."""
-    if state.get("results"):
-        return "__end__"
-    *before, newest = [turn for turn in state["turns"] if isinstance(turn, AIMessage)]
-    made = [(call["name"], call["args"]) for turn in before for call in turn.tool_calls]
-    said = words_of(state["turns"])
+def _calls(message: AIMessage, turns: Sequence[AnyMessage], voice: _Voice) -> list[Send]:
+    """Returns the calls of the newest message, each as a task of its own."""
+    made = [(call["name"], call["args"]) for turn in turns if isinstance(turn, AIMessage) for call in turn.tool_calls]
     tasks = [
         ToolTask(
-            step=state["step"],
-            channel=state["channel"],
-            said=said,
+            step=voice.step,
+            channel=voice.channel,
+            said=voice.said,
             call_id=call["id"] or "",
             tool=call["name"],
             arguments=call["args"],
             repeats=made.count((call["name"], call["args"])),
         )
-        for call in newest.tool_calls
+        for call in message.tool_calls
     ]
-    return [Send("tools", task) for task in tasks] or "model"
+    return [Send("tools", task) for task in tasks]
 
 
-def _complete(voice: _Voice, turns: Sequence[AnyMessage]) -> Update:
+def _complete(voice: _Voice, turns: Sequence[AnyMessage]) -> Command[str]:
     voice.write(StepDone(voice.step["id"], voice.said, _usage_of(turns)))
-    return {"results": [voice.result("completed", voice.said)]}
+    return Command(update={"results": [voice.result("completed", voice.said)]}, goto=END)
 
 
-def _break_off(voice: _Voice, code: str, detail: str) -> Update:
+def _break_off(voice: _Voice, code: str, detail: str) -> Command[str]:
     voice.write(StepBroken(voice.step["id"], code, detail))
-    return {"results": [voice.result("failed", detail, code)]}
+    return Command(update={"results": [voice.result("failed", detail, code)]}, goto=END)

@@ -42,6 +42,8 @@ class RunState(TypedDict, total=False):
     messages: Annotated[list[AnyMessage], add_messages]
     agent_id: str
     """`router` to plan, or the one agent to run."""
+    question: str
+    """Id of the message that this run answers; whatever else is here belongs to it."""
     plan: list[PlanStep]
     replanned: bool
     results: Annotated[list[StepResult], operator.add]

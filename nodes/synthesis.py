@@ -10,7 +10,6 @@ from config.agents import ROUTER
 from config.ids import derive_id
 from config.prompts import load_prompt
 from nodes.context import RunContext
-from nodes.dispatch import results_of_run
 from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpened
 from nodes.lasting import Update
 from nodes.models.port import ModelError, Usage
@@ -33,7 +32,7 @@ async def synthesis(state: RunState, runtime: Runtime[RunContext]) -> Update:
     taken = message.usage_metadata
     usage = Usage(taken["input_tokens"], taken["output_tokens"]) if taken else Usage()
     write(StepDone(step_id, message.text, usage))
-    return {"messages": [AIMessage(message.text)], "replanned": False}
+    return {"messages": [AIMessage(message.text)]}
 
 
 async def _write_answer(state: RunState, context: RunContext, step_id: str, write: FactWriter) -> AIMessage:
@@ -50,7 +49,7 @@ async def _write_answer(state: RunState, context: RunContext, step_id: str, writ
         conversation=conversation,
         task=question.text if question else TASK,
         today=datetime.now(UTC).date(),
-        earlier=results_of_run(state),
+        earlier=state["results"],
     )
     prompt = build_prompt(brief, (), model.context_tokens)
     return await take_turn(model, prompt.messages, (), say, "answer")

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -12,13 +11,14 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from config.agents import AgentPolicies, AgentSpec, Limits
 from config.ids import new_id
+from config.prompts import load_prompt
 from config.settings import Settings
 from graph.runner import GraphRunner, RunInput
-from mcp_config.tools import ToolBox
+from mcp_config.tools import JsonObject, ToolBox
 from nodes.models.port import ChatModel
 from nodes.models.providers.openai_models import build_openai
 from tests.graph.workbench import Keeper
-from tests.support.scripted_model import Replies, Reply, ScriptedModel
+from tests.support.scripted_model import Replies, Reply, ScriptedModel, ScriptedRequest
 
 
 def agent(agent_id: str, *tools: str, limits: Limits | None = None, prompt: str = "") -> AgentSpec:
@@ -33,10 +33,15 @@ def agent(agent_id: str, *tools: str, limits: Limits | None = None, prompt: str 
     )
 
 
-def plan(*steps: dict[str, Any]) -> Reply:
+def plan(*steps: JsonObject) -> Reply:
     """A router's plan: a lone step is just its agent, one of several is `{agent, task, depends_on}`."""
     lone = len(steps) == 1
     return Replies.json({"steps": [step if lone else {"depends_on": [], **step} for step in steps]})
+
+
+def synthesizes(request: ScriptedRequest) -> bool:
+    """Matches the request for the answer from several steps."""
+    return load_prompt("synthesis") in request.system
 
 
 @dataclass

@@ -4,7 +4,8 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from graph.events import RunCompleted, RunFailed, StepFailed, StepStarted, ToolCallResult
-from tests.graph.conftest import Stage, plan
+from mcp_config.tools import JsonObject
+from tests.graph.conftest import Stage, plan, synthesizes
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Tool, Workbench, returning
 from tests.support.scripted_model import Replies, has_result, plans, prompted, says
@@ -72,11 +73,14 @@ async def test_tool_result_is_given_to_the_model(stage: Stage) -> None:
 
 
 async def test_several_steps_are_answered_by_synthesis(stage: Stage) -> None:
-    steps = [{"agent": "sql", "task": "best product"}, {"agent": "clock", "task": "time", "depends_on": [1]}]
+    steps: list[JsonObject] = [
+        {"agent": "sql", "task": "best product"},
+        {"agent": "clock", "task": "time", "depends_on": [1]},
+    ]
     stage.script.when(plans, plan(*steps))
     stage.script.when(prompted("you are sql"), Replies.text("Lamp"))
     stage.script.when(prompted("you are clock"), Replies.text("noon"))
-    stage.script.when(prompted("final answer"), Replies.text("Lamp", " at noon"))
+    stage.script.when(synthesizes, Replies.text("Lamp", " at noon"))
     keeper = stage.keeper("best product, then the time")
 
     await keeper.keep(stage.runner(Workbench(), InMemorySaver()))
@@ -93,16 +97,19 @@ async def test_several_steps_are_answered_by_synthesis(stage: Stage) -> None:
 
 
 async def test_step_whose_dependency_failed_is_not_run_and_synthesis_is_told(stage: Stage) -> None:
-    first = [
+    first: list[JsonObject] = [
         {"agent": "sql", "task": "orders"},
         {"agent": "general", "task": "story", "depends_on": [1]},
         {"agent": "clock", "task": "time"},
     ]
-    again = [{"agent": "sql", "task": "orders again"}, {"agent": "general", "task": "tell", "depends_on": [1]}]
+    again: list[JsonObject] = [
+        {"agent": "sql", "task": "orders again"},
+        {"agent": "general", "task": "tell", "depends_on": [1]},
+    ]
     stage.script.when(plans, plan(*first), plan(*again))
     stage.script.when(prompted("you are sql"), *[Replies.error(400, "no") for _ in range(2)])
     stage.script.when(prompted("you are clock"), Replies.text("noon"))
-    stage.script.when(prompted("final answer"), Replies.text("It is noon; the orders could not be read."))
+    stage.script.when(synthesizes, Replies.text("It is noon; the orders could not be read."))
     keeper = stage.keeper("orders, a story, the time")
 
     await keeper.keep(stage.runner(Workbench(), InMemorySaver()))

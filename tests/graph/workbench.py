@@ -12,7 +12,7 @@ from typing import Literal
 
 from graph.events import TERMINAL, ModelDelta, RunEvent, StepCompleted, ToolCallResult, ToolCallStarted
 from graph.runner import GraphRunner, RunInput
-from mcp_config.tools import Ledger, ToolCall, ToolResult, ToolSpec
+from mcp_config.tools import JsonObject, Ledger, ToolCall, ToolResult, ToolSpec
 
 Act = Callable[[ToolCall], Awaitable[ToolResult]]
 
@@ -58,14 +58,14 @@ class Workbench:
 
 def _spec(name: str, tool: Tool) -> ToolSpec:
     server, _, original = name.partition("__")
-    schema = {"type": "object", "properties": {"q": {"type": "string"}}}
+    schema: JsonObject = {"type": "object", "properties": {"q": {"type": "string"}}}
     return ToolSpec(
         name=name,
         server=server,
         original_name=original,
         description=f"The tool {original}.",
-        input_schema={**schema},
-        model_schema={**schema},
+        input_schema=schema,
+        model_schema=schema,
         return_direct=tool.return_direct,
         repeatable=tool.repeatable,
     )
@@ -84,6 +84,8 @@ class Death:
 
     batch: int
     written: bool
+    moment: Callable[[], None] = lambda: None
+    """Called at that moment, while the run still lives."""
 
 
 @dataclass
@@ -101,6 +103,7 @@ class Keeper:
             async for batch in batches:
                 assert batch, "a batch is never empty"
                 if death and number == death.batch:
+                    death.moment()
                     self.log += batch if death.written else []
                     return False
                 self.log += batch
