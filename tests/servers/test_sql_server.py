@@ -124,6 +124,40 @@ async def test_the_products_own_database_is_never_read(tmp_path: Path) -> None:
         assert "open-agent's own database" in await peer.refusal("schema")
 
 
+async def test_a_database_of_ones_own_may_have_views_wal_and_broken_text(tmp_path: Path) -> None:
+    own = tmp_path / "own data #1.db"
+    connection = sqlite3.connect(own)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute('CREATE TABLE "Order Lines" (id INTEGER PRIMARY KEY, note TEXT)')
+    connection.execute(
+        "INSERT INTO \"Order Lines\" VALUES (1, CAST(x'ff41' AS TEXT)), (2, 'two' || char(10) || 'lines')"
+    )
+    connection.execute('CREATE VIEW heavy AS SELECT count(*) AS n FROM "Order Lines" a, "Order Lines" b')
+    connection.commit()
+
+    async with open_peer("sql", env={"SQL_AGENT_DATABASE_URL": f"sqlite:///{own}"}) as peer:
+        schema = await peer.ok("schema")
+        rows = await peer.ok("query", sql='SELECT * FROM "Order Lines"')
+        view = await peer.ok("query", sql="SELECT n FROM heavy")
+    connection.close()
+
+    assert schema == "Order Lines (2 rows): id INTEGER PRIMARY KEY, note TEXT\nheavy (1 row): n ANY"
+    assert rows == "id | note\n1 | \ufffdA\n2 | two lines\n(2 rows)"
+    assert view == "n\n4\n(1 row)"
+
+
+async def test_a_view_too_slow_to_count_does_not_hide_the_schema(tmp_path: Path) -> None:
+    shop = create_shop(tmp_path)
+    connection = sqlite3.connect(shop)
+    connection.execute("CREATE VIEW slow AS SELECT count(*) AS n FROM orders a, orders b, orders c, orders d")
+    connection.close()
+
+    async with open_peer("sql", "--timeout=0.3", env={"SQL_AGENT_DATABASE_URL": f"sqlite:///{shop}"}) as peer:
+        lines = (await peer.ok("schema")).splitlines()
+    assert lines[-1] == "slow: n ANY"
+    assert lines[0].startswith("categories (6 rows)")
+
+
 async def test_a_database_url_that_cannot_work_is_told_in_one_line(tmp_path: Path) -> None:
     missing = tmp_path / "missing.db"
     wrong_scheme = await run_to_exit("sql", {"SQL_AGENT_DATABASE_URL": "mysql://localhost/x"})

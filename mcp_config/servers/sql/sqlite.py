@@ -91,6 +91,8 @@ class SqliteDatabase:
             raise self._failure(error) from None
 
     def _confine(self, connection: sqlite3.Connection) -> None:
+        # one broken character must not cost the whole answer
+        connection.text_factory = lambda text: text.decode(errors="replace")
         for category, limit in _LIMITS.items():
             connection.setlimit(category, limit)
         for setting in _SETTINGS:

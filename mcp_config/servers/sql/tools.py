@@ -1,7 +1,8 @@
 """The two tools of the sql server, `schema` and `query`, and the text they answer with."""
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -22,6 +23,7 @@ from mcp_config.servers.sql.guard import check_query, used_tables
 
 _CELL_WIDTH = 200
 _EXAMPLES = 3
+_COUNTED_TABLES = 30
 _OWN_TABLES = frozenset({"conversations", "runs", "tool_calls", "events"})
 """Tables that only the product's own database has together."""
 
@@ -42,9 +44,7 @@ class SqlTools:
         try:
             tables = self._tables()
             if not table:
-                lines, more = clip_lines(map(self._describe, tables), self._limits.characters)
-                rest = [f"… {more} more tables; ask for one by name"] if more else []
-                return "\n".join(lines + rest) or "The database has no tables."
+                return self._describe_all(tables)
             return self._describe_one(_find(table, tables))
         except QueryFailedError as failure:
             raise RefusedError(str(failure)) from None
@@ -72,19 +72,25 @@ class SqlTools:
             )
         return tables
 
-    def _describe(self, table: Table) -> str:
-        columns = ", ".join(_format_column(column) for column in table.columns)
-        return f"{table.name} ({self._count(table)} rows): {columns}"
+    def _describe_all(self, tables: Sequence[Table]) -> str:
+        counts = self._count(tables[:_COUNTED_TABLES])
+        lines, more = clip_lines((_describe(table, counts) for table in tables), self._limits.characters)
+        rest = [f"… {more} more tables; ask for one by name"] if more else []
+        return "\n".join(lines + rest) or "The database has no tables."
 
     def _describe_one(self, table: Table) -> str:
         quoted = ".".join(f'"{part}"' for part in table.name.split("."))
         # the name comes from the catalogue
         examples = self._database.select(f"SELECT * FROM {quoted} LIMIT {_EXAMPLES}")  # noqa: S608
-        return "\n".join([self._describe(table), "", "First rows:", self._format(examples)])
+        return "\n".join([_describe(table, self._count([table])), "", "First rows:", self._format(examples)])
 
-    def _count(self, table: Table) -> str:
-        count = self._database.count(table.name)
-        return str(count) if count <= COUNT_LIMIT else f"more than {COUNT_LIMIT}"
+    def _count(self, tables: Sequence[Table]) -> dict[str, int]:
+        """Returns the rows of each table, up to the first that is too slow to count, such as a heavy view."""
+        counts: dict[str, int] = {}
+        with contextlib.suppress(QueryFailedError):
+            for table in tables:
+                counts[table.name] = self._database.count(table.name)
+        return counts
 
     def _explain(self, failure: UnknownColumnError, sql: str, tables: Sequence[Table]) -> str:
         """Adds to an unknown column which columns there are, and which tables have one of that name."""
@@ -106,6 +112,14 @@ class SqlTools:
         count = f"{more}" if result.more_is_exact else f"more than {more}"
         shown = f"… {count} more rows (use COUNT, GROUP BY, WHERE or LIMIT)" if more else f"({_rows(len(kept))})"
         return "\n".join([join_cells(result.columns), *kept, shown])
+
+
+def _describe(table: Table, counts: Mapping[str, int]) -> str:
+    columns = ", ".join(_format_column(column) for column in table.columns)
+    count = counts.get(table.name)
+    if count is None:
+        return f"{table.name}: {columns}"
+    return f"{table.name} ({_rows(count) if count <= COUNT_LIMIT else f'more than {COUNT_LIMIT} rows'}): {columns}"
 
 
 def _rows(count: int) -> str:
