@@ -100,7 +100,7 @@ show_progress() {
         printf '%s\n' "$line" >>"$log"
         last=$line
         case $line in
-            Collecting\ * | 'Requirement already satisfied: '*) seen=$((seen + 1)) ;;
+            Collecting\ * | Processing\ * | Ignoring\ * | 'Requirement already satisfied: '*) seen=$((seen + 1)) ;;
             *) continue ;;
         esac
         if [ -t 1 ]; then printf '\r  %s of %s' "$seen" "$total"; fi
