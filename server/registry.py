@@ -112,11 +112,6 @@ class AgentRegistry:
         """Returns the agents as they are now: what the next run is made on."""
         return await self.edition(await self._agents.revision())
 
-    def find(self, agent_id: str) -> AgentSpec | None:
-        """Returns the agent as the newest runs know it; one that only older runs know, as they do."""
-        newest_first = sorted(self._editions, reverse=True)
-        return next((found for each in newest_first if (found := self._editions[each].agents.get(agent_id))), None)
-
     async def edition(self, revision: int) -> Edition:
         """Returns the agents as they were at a revision."""
         async with self._building:

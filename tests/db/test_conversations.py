@@ -76,4 +76,4 @@ async def test_conversation_with_an_active_run_stays(store: Store, claimed: bool
         await store.conversations.delete(OWNER, conversation_id)
     assert refusal.value.code == "run_active"
     assert isinstance(refusal.value, ApiError)
-    assert await store.conversations.get(OWNER, conversation_id)
+    assert (await store.conversations.get(OWNER, conversation_id)).id == conversation_id
