@@ -15,9 +15,8 @@ _MAX_INLINED: Final = 6
 """How deep references into one another are followed; what lies deeper may be anything."""
 _MAX_NODES: Final = 2000
 _MAX_DESCRIPTION: Final = 400
-_DROPPED: Final = frozenset(
-    {"$schema", "$id", "$anchor", "$comment", "$defs", "definitions", "title", "$dynamicAnchor"}
-)
+_REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor", "$id"})
+_DROPPED: Final = _REFERENCES | {"$schema", "$comment", "$defs", "definitions", "title"}
 _ONE: Final = frozenset({"items", "additionalProperties", "not", "contains", "propertyNames", "if", "then", "else"})
 _NAMED: Final = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _LISTED: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
@@ -27,10 +26,10 @@ def build_model_schema(schema: JsonObject) -> JsonObject:
     """Returns the normalised copy: an object with `properties`, no references, no choice at the top, short texts."""
     plain = _flattened(_Copier(schema).copy(schema, 0))
     plain["type"] = "object"
-    properties = plain.setdefault("properties", {})
-    if isinstance(properties, dict) and isinstance(required := plain.get("required"), list):
-        plain["required"] = [name for name in required if isinstance(name, str) and name in properties]
-    return plain
+    properties = _named(plain.setdefault("properties", {}))
+    asked = _listed(plain.pop("required", None))
+    required: list[JsonValue] = [name for name in asked if isinstance(name, str) and name in properties]
+    return {**plain, "required": required} if required else plain
 
 
 class _Copier:
@@ -44,7 +43,7 @@ class _Copier:
             return {}  # `true`, `false` and what is no schema: anything goes, and the server's own schema decides
         if isinstance(node.get("$ref"), str):
             return self._inline(node, inlined)
-        copied = {key: self._keyword(key, value, inlined) for key, value in node.items() if key not in _DROPPED}
+        copied = {key: self._keyword(key, value, inlined) for key, value in node.items() if _is_wellformed(key, value)}
         return _completed(_without_null(copied))
 
     def _inline(self, node: JsonObject, inlined: int) -> JsonObject:
@@ -59,9 +58,22 @@ class _Copier:
             return [self.copy(schema, inlined) for schema in value]
         if key in _ONE and isinstance(value, dict):
             return self.copy(value, inlined)
-        if key == "description":
-            return clean_text(value, _MAX_DESCRIPTION) if isinstance(value, str) else ""
-        return value
+        return clean_text(value, _MAX_DESCRIPTION) if key == "description" and isinstance(value, str) else value
+
+
+def _is_wellformed(key: str, value: JsonValue) -> bool:
+    """What does not fit its keyword is left out: the server's own schema still holds, this copy only describes it."""
+    if key in _DROPPED:
+        return False
+    if key in _NAMED:
+        return isinstance(value, dict)
+    if key in _ONE:
+        return isinstance(value, dict) or (key == "additionalProperties" and isinstance(value, bool))
+    if key in _LISTED or key in ("enum", "required"):
+        return isinstance(value, list) and len(value) > 0
+    if key == "type":
+        return isinstance(value, str) or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+    return key != "description" or isinstance(value, str)
 
 
 def _find(root: JsonObject, reference: str) -> JsonValue:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 import regex  # type: ignore[import-untyped]  # not `re`: a match here can be given a time limit
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
@@ -56,7 +56,8 @@ class ArgumentSchema:
             raise UnusableSchema(f"its schema nests deeper than {MAX_DEPTH}")
         base = validator_for(schema, default=Draft202012Validator)
         try:
-            base.check_schema(schema)
+            # without formats: it would judge patterns by `re`, which knows fewer than servers use
+            base.check_schema(schema, format_checker=FormatChecker(()))  # type: ignore[call-arg]  # stubs lack it
         except SchemaError as error:
             raise UnusableSchema(f"its schema is wrong at {_pointer(error)}: {error.message[:_SHOWN]}") from None
         _check_references_and_patterns(schema)
