@@ -58,6 +58,7 @@ QUESTIONS = {
     "Where is the configuration of agents documented?": "guides/guide.md#configuring-agents",
     "how do I restore a backup?": "guides/guide.md#backups",
     "Which model does an agent use": "guides/guide.md#models-of-an-agent",
+    "Welche Agenten gibt es": "guides/guide.md#configuring-agents",
     "Wo hängt der defibrillator": "guides/deep/handbook.txt#L41",
     '"provider" AND (name OR* NEAR': "guides/guide.md#models-of-an-agent",
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcp_config.servers.docs.sections import Section, split_sections
-from mcp_config.servers.docs.terms import build_match
+from mcp_config.servers.docs.terms import any_of, in_headings, near_each_other, shorten_terms, telling_terms
 from mcp_config.servers.rooted_files import FoundFile, OutsideRootsError, RootedFiles
 
 MAX_FILE_BYTES = 2 * 2**20
@@ -17,9 +17,13 @@ CREATE VIRTUAL TABLE sections USING fts5 (
     file, title, trail, body, anchor UNINDEXED, tokenize = 'porter unicode61 remove_diacritics 2')
 """
 # weights of file, title, trail, body: a match in a heading says more than one in the text
-_SEARCH = """
-SELECT file, title, anchor, snippet(sections, 3, '', '', ' … ', 48) FROM sections
-WHERE sections MATCH ? ORDER BY bm25(sections, 2.0, 6.0, 2.0, 1.0), file, rowid LIMIT ?
+_CANDIDATES = """
+SELECT rowid, -bm25(sections, 2.0, 4.0, 2.0, 1.0) AS weight FROM sections
+WHERE sections MATCH ? ORDER BY weight DESC, rowid LIMIT 200
+"""
+_MATCHING = "SELECT rowid FROM sections WHERE sections MATCH ?"
+_SHOW = """
+SELECT file, title, anchor, snippet(sections, 3, '', '', ' … ', 48) FROM sections WHERE sections MATCH ? AND rowid = ?
 """
 
 
@@ -43,10 +47,9 @@ class DocsIndex:
 
     def search(self, question: str, limit: int) -> list[Hit]:
         """Returns the best sections, best first."""
-        match = build_match(question)
         with self._turn:
             self._refresh()
-            return [Hit(*row) for row in self._index.execute(_SEARCH, (match, limit))] if match else []
+            return self._find(telling_terms(question), limit) or self._find(shorten_terms(question), limit)
 
     def files(self) -> list[str]:
         """Returns the names of all documents."""
@@ -63,6 +66,29 @@ class DocsIndex:
         if not file.lower().endswith(_SUFFIXES):
             raise OutsideRootsError(f"{file!r} is not a document")
         return split_sections(file, self._files.read_file(file, MAX_FILE_BYTES).decode(errors="replace"))
+
+    def _find(self, terms: Sequence[str], limit: int) -> list[Hit]:
+        if not terms:
+            return []
+        match = any_of(terms)
+        scores = self._score(match, terms)
+        best = sorted(scores, key=lambda row: (-scores[row], row))[:limit]
+        return [Hit(*found) for row in best for found in self._index.execute(_SHOW, (match, row))]
+
+    def _score(self, match: str, terms: Sequence[str]) -> dict[int, float]:
+        """Adds four signals from 0 to 1: rarity of the words, words found, words in headings, words near each other.
+
+        Rarity alone fails in a small set of documents: there the topic itself is in every section and counts nothing.
+        """
+        candidates: dict[int, float] = dict(self._index.execute(_CANDIDATES, (match,)))
+        top = max(candidates.values(), default=1.0)
+        scores = {row: weight / top for row, weight in candidates.items()}
+        for expressions in (terms, [in_headings(term) for term in terms], near_each_other(terms)):
+            for expression in expressions:
+                for (row,) in self._index.execute(_MATCHING, (expression,)):
+                    if row in scores:
+                        scores[row] += 1 / len(expressions)
+        return scores
 
     def _refresh(self) -> None:
         there = {found.name: found for found in self._files.walk(MAX_FILES) if found.name.lower().endswith(_SUFFIXES)}

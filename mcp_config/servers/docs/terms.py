@@ -1,6 +1,8 @@
-"""Turns a question in plain words into a full-text query. Pure."""
+"""Turns a question in plain words into full-text expressions. Pure."""
 
+import itertools
 import re
+from collections.abc import Sequence
 
 _STOP_WORDS = frozenset(
     """
@@ -13,10 +15,33 @@ _STOP_WORDS = frozenset(
     """.split()  # noqa: SIM905 - a list of a hundred literals reads worse
 )
 _PREFIX_LENGTH = 4
+_STUB_LENGTH = 5
+_NEAR = 5
 
 
-def build_match(question: str) -> str:
-    """Returns an FTS5 expression for any of the words that tell something; empty if there are no words."""
+def telling_terms(question: str) -> list[str]:
+    """Returns the words that say what is looked for, as FTS5 terms, the longer ones also as a beginning."""
     words = list(dict.fromkeys(re.findall(r"\w+", question.lower())))
-    telling = [word for word in words if word not in _STOP_WORDS and len(word) > 1] or words
-    return " OR ".join(f'"{word}"*' if len(word) >= _PREFIX_LENGTH else f'"{word}"' for word in telling)
+    return [_term(word) for word in words if word not in _STOP_WORDS and len(word) > 1] or [_term(w) for w in words]
+
+
+def shorten_terms(question: str) -> list[str]:
+    """Returns the beginnings of those words: for words that are not in the documents, such as another language's."""
+    return [f'"{term[1 : _STUB_LENGTH + 1]}"*' for term in telling_terms(question) if len(term) > _STUB_LENGTH + 2]
+
+
+def any_of(terms: Sequence[str]) -> str:
+    return " OR ".join(terms)
+
+
+def in_headings(term: str) -> str:
+    return f"{{file title trail}} : {term}"
+
+
+def near_each_other(terms: Sequence[str]) -> list[str]:
+    """Returns an expression for each two words that follow each other in the question."""
+    return [f"NEAR({first} {second}, {_NEAR})" for first, second in itertools.pairwise(terms)]
+
+
+def _term(word: str) -> str:
+    return f'"{word}"*' if len(word) >= _PREFIX_LENGTH else f'"{word}"'
