@@ -81,7 +81,9 @@ def configure_logs(level: str, form: Literal["console", "json"], secrets: Iterab
 def _renderers(form: Literal["console", "json"]) -> list[Processor]:
     if form == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)]
+    # the renderer's own choice of traceback would print every local variable
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=plain)]
 
 
 def _calm_others() -> None:

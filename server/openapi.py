@@ -12,6 +12,7 @@ from server.sse import EventStream
 # `Any` throughout: a JSON document of a hundred shapes, read only here.
 Document = dict[str, Any]
 
+_PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 _TAGS: Final = [
     {"name": "conversations", "description": "What belongs together: messages and the runs that answer them."},
     {"name": "messages", "description": "What was said."},
@@ -27,9 +28,10 @@ def build_openapi(app: FastAPI) -> Document:
         title=app.title, version=app.version, description=app.description, routes=app.routes, tags=_TAGS
     )
     _name_events(document)
-    for status, response in _responses(document):
-        if int(status) >= 400:
-            response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
+    for _, response in _responses(document):
+        content = response.get("content", {})
+        for media_type in [each for each in content if content[each]["schema"] == _PROBLEM]:
+            content[MEDIA_TYPE] = content.pop(media_type)
     return document
 
 
@@ -44,5 +46,6 @@ def _name_events(document: Document) -> None:
     for _, response in _responses(document):
         stream = response.get("content", {}).get(EventStream.media_type, {})
         if "oneOf" in stream.get("schema", {}):
+            del stream["schema"]["type"]  # FastAPI says `string` of every stream
             document["components"]["schemas"]["RunEvent"] = stream["schema"]
             stream["schema"] = {"$ref": "#/components/schemas/RunEvent"}

@@ -15,6 +15,10 @@ Metadata = Annotated[dict[str, str], Field(max_length=16)]
 """Up to 16 pairs of text that are the client's own."""
 
 
+Cursor = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
+"""An id or a name that a list has shown."""
+
+
 class Resource(BaseModel):
     """What a client receives. Frozen: a change makes a new one."""
 
@@ -42,8 +46,8 @@ class PageQuery(Request):
 
     limit: int = Field(20, ge=1, le=100)
     order: Literal["asc", "desc"] = "desc"
-    after: str | None = None
-    before: str | None = None
+    after: Cursor | None = None
+    before: Cursor | None = None
 
 
 class NewConversation(Request):

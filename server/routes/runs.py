@@ -66,6 +66,7 @@ async def list_steps(app: App, caller: Caller, run_id: RunId) -> Page[Step]:
 @router.get(
     "/{run_id}/events",
     operation_id="follow_run",
+    status_code=200,
     response_class=EventStream,
     responses={
         200: {"model": RunEvent, "description": "Each `data:` is one event; `id:` is its `seq`, `event:` its `type`."},

@@ -20,8 +20,9 @@ OTHER_KEY: Final = "other-key-for-tests"
 KEYS: Final = f"ann=admin:{ADMIN_KEY},uma=user:{USER_KEY},otto=user:{OTHER_KEY}"
 SERVERS: Final = {
     "mcpServers": {
-        "time": {"command": "python", "args": ["-m", "mcp_server_time", "--local-timezone", "UTC"]},
-        "calculator": {"command": "python", "args": ["-m", "mcp_server_calculator"]},
+        "time": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time"]},
+        "calculator": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_calculator"]},
+        "missing": {"command": "no-such-program-anywhere"},
     }
 }
 
@@ -47,9 +48,8 @@ def build_settings(data_dir: Path, model_url: str, **more: object) -> Settings:
         "openai_api_key": "sk-scripted",
         "default_model": "scripted",
         "mcp_servers": json.dumps(SERVERS),
-        **more,
     }
-    return load_settings(None, **given)
+    return load_settings(None, **{**given, **more})
 
 
 @asynccontextmanager
@@ -103,3 +103,10 @@ async def follow(client: httpx.AsyncClient, run_id: str, **headers: str) -> list
     """Returns all events of a run, once it has ended."""
     answer = await client.get(f"/v1/runs/{run_id}/events", headers={k.replace("_", "-"): v for k, v in headers.items()})
     return parse_stream(answer.raise_for_status().text)
+
+
+async def ended(client: httpx.AsyncClient, run_id: str) -> Json:
+    """Returns the run once it has ended."""
+    await follow(client, run_id)
+    run: Json = (await client.get(f"/v1/runs/{run_id}")).raise_for_status().json()
+    return run
