@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,3 +110,10 @@ async def ended(client: httpx.AsyncClient, run_id: str) -> Json:
     await follow(client, run_id)
     run: Json = (await client.get(f"/v1/runs/{run_id}")).raise_for_status().json()
     return run
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
+    """Waits until the condition holds."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - what HTTP tells can only be asked for
+            await asyncio.sleep(0.02)

@@ -31,7 +31,7 @@ async def test_open_paths_need_none(nobody: httpx.AsyncClient, path: str) -> Non
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Basic YTpi", "admin-key-for-tests", "Bearer é"])
 async def test_a_wrong_key_is_told_how_to_send_a_right_one(nobody: httpx.AsyncClient, header: str) -> None:
-    answer = await nobody.get("/v1/agents", headers={"Authorization": header.encode()})
+    answer = await nobody.get("/v1/agents", headers={b"Authorization": header.encode()})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="open-agent"'
     assert answer.headers["Content-Type"] == "application/problem+json"

@@ -113,7 +113,7 @@ async def test_a_request_id_that_is_sent_comes_back(user: httpx.AsyncClient) -> 
 
 @pytest.mark.parametrize("given", ["", "has space", "a" * 129, "x;y", "é"])
 async def test_a_request_id_that_could_break_a_log_is_replaced(user: httpx.AsyncClient, given: str) -> None:
-    answer = await user.get("/v1/agents", headers={"X-Request-Id": given.encode()})
+    answer = await user.get("/v1/agents", headers={b"X-Request-Id": given.encode()})
     assert answer.headers["X-Request-Id"].startswith("req_")
 
 
