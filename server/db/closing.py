@@ -11,13 +11,15 @@ from graph.events import (
     RunCompleted,
     RunEvent,
     RunFailed,
+    RunResumed,
     RunStarted,
     StepFailed,
     ToolCallResult,
     Usage,
+    run_events,
 )
 from server.db.sessions import ReadSession
-from server.db.tables import RunRow, StepRow, ToolCallRow
+from server.db.tables import EventRow, RunRow, StepRow, ToolCallRow
 
 Terminal = RunCompleted | RunFailed | RunCancelled
 _CANCELLED = Failure(code="cancelled", detail="The run was cancelled.")
@@ -49,11 +51,14 @@ async def read_closing_events(session: ReadSession, terminal: Terminal) -> list[
     return [*ended_calls, *ended_steps]
 
 
-def build_opening(run: RunRow, attempt: int) -> list[RunEvent]:
-    """Returns the first event of a log that has none: also a run that never began has one."""
-    if run.next_seq > 1:
+async def read_opening_events(session: ReadSession, run: RunRow, attempt: int) -> list[RunEvent]:
+    """Returns what an attempt begins with, if it has said nothing yet: also a run that only ends has a beginning."""
+    if run.next_seq == 1:
+        return [RunStarted(run_id=run.id, attempt=attempt, conversation_id=run.conversation_id, agent_id=run.agent_id)]
+    newest = select(EventRow.json).where(EventRow.run_id == run.id, EventRow.seq == run.next_seq - 1)
+    if run_events.validate_json((await session.scalars(newest)).one()).attempt == attempt:
         return []
-    return [RunStarted(run_id=run.id, attempt=attempt, conversation_id=run.conversation_id, agent_id=run.agent_id)]
+    return [RunResumed(run_id=run.id, attempt=attempt, from_step=None)]
 
 
 async def read_usage(session: ReadSession, run_id: str) -> Usage:

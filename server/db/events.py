@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import insert, select, update
 
 from graph.events import Failure, RunCancelled, RunCompleted, RunEvent, RunFailed
-from server.db.closing import build_opening, read_closing_events, read_usage
+from server.db.closing import read_closing_events, read_opening_events, read_usage
 from server.db.conversations import ACTIVE
 from server.db.database import Database
 from server.db.event_text import write_down
@@ -153,7 +153,7 @@ class EventLog:
         self, session: WriteSession, terminal: RunFailed | RunCancelled, status: RunStatus = "running"
     ) -> None:
         run = await session.get_one(RunRow, terminal.run_id, populate_existing=True)
-        events = [*build_opening(run, terminal.attempt), terminal]
+        events = [*await read_opening_events(session, run, terminal.attempt), terminal]
         await self._append(session, run.id, terminal.attempt, events, status)
 
 

@@ -101,9 +101,9 @@ class WriteQueue:
 async def open_write_queue(engine: AsyncEngine) -> AsyncIterator[WriteQueue]:
     """Yields a queue; at the end everything that was asked for is still written."""
     queue = WriteQueue(engine)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(queue.serve(), name="database writer")
-        try:
-            yield queue
-        finally:
-            queue.close()
+    serving = asyncio.create_task(queue.serve(), name="database writer")
+    try:
+        yield queue
+    finally:
+        queue.close()
+        await serving
