@@ -33,12 +33,12 @@ class _Tap:
         self.write(fact)
 
 
-def lasting(node: Node[S], default: RunContext | None = None) -> Callable[..., Awaitable[Command[str]]]:
+def lasting(node: Node[S], fixed: RunContext | None = None) -> Callable[..., Awaitable[Command[str]]]:
     """Wraps a node: the usage of the steps it completes enters the state, a `ModelError` becomes the run's failure,
     and its result waits until the log holds what it said."""
 
     async def run(state: S, runtime: Runtime[RunContext]) -> Command[str]:
-        context = _context_of(runtime, default)
+        context = fixed or runtime.context
         tap = _Tap(runtime.stream_writer)
         try:
             result = await node(state, runtime.override(context=context, stream_writer=tap))
@@ -49,14 +49,6 @@ def lasting(node: Node[S], default: RunContext | None = None) -> Callable[..., A
         return replace(command, update={**(command.update or {}), **_spent(tap.usage)})
 
     return run
-
-
-def _context_of(runtime: Runtime[RunContext], default: RunContext | None) -> RunContext:
-    given: RunContext | None = runtime.context  # None where the starter gives no context, as in Studio
-    context = given if given is not None else default
-    if context is None:
-        raise RuntimeError("the graph was started without a RunContext; start it through graph.runner")
-    return context
 
 
 def _spent(usage: Usage) -> Update:

@@ -35,12 +35,13 @@ class BudgetExceeded(Exception):
 
 
 def build_specialist(
-    name: str, default: RunContext | None = None
+    name: str, fixed: RunContext | None = None
 ) -> CompiledStateGraph[StepState, RunContext, StepInput, StepOutput]:
     """Returns the subgraph that stands as one node, under the agent's name, in the run's graph."""
-    builder = StateGraph(StepState, context_schema=RunContext, input_schema=StepInput, output_schema=StepOutput)
-    builder.add_node("model", lasting(take_part, default), destinations=("tools", "model", END))
-    builder.add_node("tools", lasting(run_tool_call, default), input_schema=ToolTask)
+    schema = None if fixed else RunContext
+    builder = StateGraph(StepState, context_schema=schema, input_schema=StepInput, output_schema=StepOutput)
+    builder.add_node("model", lasting(take_part, fixed), destinations=("tools", "model", END))
+    builder.add_node("tools", lasting(run_tool_call, fixed), input_schema=ToolTask)
     builder.add_edge(START, "model")
     builder.add_edge("tools", "model")
     return builder.compile(name=name)
