@@ -3,10 +3,10 @@
 from typing import Final
 
 from fastapi import Response
-from pydantic import JsonValue
 
 from server.auth import Admin, Caller
 from server.resources import Agent, Page
+from server.routes.bodies import AgentBody, AgentPatch
 from server.routes.dependencies import AgentName, App, WantedNames, build_router, problems
 
 router: Final = build_router("/v1/agents", "agents")
@@ -23,7 +23,7 @@ async def get_agent(app: App, caller: Caller, agent_id: AgentName) -> Agent:
 
 
 @router.post("", operation_id="create_agent", status_code=201, responses=problems(400, 403, 409, 413, 415))
-async def create_agent(app: App, admin: Admin, response: Response, new: Agent) -> Agent:
+async def create_agent(app: App, admin: Admin, response: Response, new: AgentBody) -> Agent:
     """Adds an agent. The router plans with it from the next run on."""
     agent = await app.agents.create(new)
     response.headers["Location"] = f"/v1/agents/{agent.id}"
@@ -31,6 +31,6 @@ async def create_agent(app: App, admin: Admin, response: Response, new: Agent) -
 
 
 @router.patch("/{agent_id}", operation_id="update_agent", responses=problems(400, 403, 404, 413, 415))
-async def update_agent(app: App, admin: Admin, agent_id: AgentName, patch: dict[str, JsonValue]) -> Agent:
+async def update_agent(app: App, admin: Admin, agent_id: AgentName, patch: AgentPatch) -> Agent:
     """Changes the given keys of an agent and raises its version. Runs that have begun keep the one they began with."""
     return await app.agents.update(agent_id, patch)

@@ -6,6 +6,7 @@ from fastapi import Response
 
 from server.auth import Caller
 from server.resources import Conversation, NewConversation, Page
+from server.routes.bodies import ConversationBody
 from server.routes.dependencies import App, ConversationId, WantedPage, build_router, problems
 
 router: Final = build_router("/v1/conversations", "conversations")
@@ -14,7 +15,7 @@ _UNTITLED: Final = NewConversation()
 
 @router.post("", operation_id="create_conversation", status_code=201, responses=problems(400, 413, 415))
 async def create_conversation(
-    app: App, caller: Caller, response: Response, new: NewConversation = _UNTITLED
+    app: App, caller: Caller, response: Response, new: ConversationBody = _UNTITLED
 ) -> Conversation:
     """Starts a conversation. The body may be left out."""
     conversation = await app.store.conversations.create(caller.name, new)

@@ -3,14 +3,15 @@
 from typing import Final
 
 from server.auth import Caller
-from server.resources import Message, NewMessage, Page
+from server.resources import Message, Page
+from server.routes.bodies import MessageBody
 from server.routes.dependencies import App, ConversationId, WantedPage, build_router, problems
 
 router: Final = build_router("/v1/conversations/{conversation_id}/messages", "messages")
 
 
 @router.post("", operation_id="create_message", status_code=201, responses=problems(400, 404, 413, 415))
-async def create_message(app: App, caller: Caller, conversation_id: ConversationId, new: NewMessage) -> Message:
+async def create_message(app: App, caller: Caller, conversation_id: ConversationId, new: MessageBody) -> Message:
     """Adds a message. Nothing happens yet: a run answers it."""
     return await app.store.messages.add(caller.name, conversation_id, new)
 

@@ -10,6 +10,7 @@ from server.application import Application
 from server.auth import Caller
 from server.keys import Principal
 from server.resources import NewRun, Page, Run, RunStatus, Step
+from server.routes.bodies import RunBody
 from server.routes.dependencies import App, ConversationId, RunId, WantedPage, build_router, problems
 from server.sse import EventStream, frames, read_cursor
 
@@ -34,7 +35,7 @@ _ENDED: Final[frozenset[RunStatus]] = frozenset({"completed", "failed", "cancell
     },
 )
 async def create_run(
-    app: App, caller: Caller, response: Response, conversation_id: ConversationId, new: NewRun = _DEFAULTS
+    app: App, caller: Caller, response: Response, conversation_id: ConversationId, new: RunBody = _DEFAULTS
 ) -> Run | EventStream:
     """Starts a run that answers the newest user message. The body may be left out: the router, no stream."""
     run = await app.engine.create_run(caller.name, caller.role, conversation_id, new)

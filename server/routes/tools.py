@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from pydantic import Field, JsonValue
-
 from config.ids import new_id
 from graph.events import Failure
 from mcp_config import tools
 from mcp_config.registry import UnknownTool
 from server.auth import Admin, Caller
 from server.errors import ApiError, Forbidden, Invalid, NotFound, Unavailable
-from server.resources import Page, PageQuery, Request, Tool, ToolCall
+from server.resources import Page, PageQuery, Tool, ToolCall
+from server.routes.bodies import InvocationBody
 from server.routes.dependencies import App, ToolName, WantedNames, build_router, problems
 
 router: Final = build_router("/v1/tools", "tools")
@@ -24,12 +23,6 @@ _REFUSALS: Final[dict[str, type[ApiError]]] = {
     "server_unavailable": Unavailable,
 }
 """Calls that never reached their server. What a tool itself does wrong is a result, not a problem."""
-
-
-class Invocation(Request):
-    """A call by hand."""
-
-    arguments: dict[str, JsonValue] = Field({}, examples=[{"timezone": "Asia/Tokyo"}])
 
 
 @router.get("", operation_id="list_tools")
@@ -47,7 +40,7 @@ async def get_tool(app: App, caller: Caller, name: ToolName) -> Tool:
 
 
 @router.post("/{name}/invoke", operation_id="invoke_tool", responses=problems(400, 403, 404, 413, 415, 503))
-async def invoke_tool(app: App, admin: Admin, name: ToolName, invocation: Invocation) -> ToolCall:
+async def invoke_tool(app: App, admin: Admin, name: ToolName, invocation: InvocationBody) -> ToolCall:
     """Calls the tool as an agent would: schema, policy, ledger, deadline.
 
     A call that is refused on the way is a problem; one that reached its server answers 200, and `status` tells.
