@@ -1,0 +1,180 @@
+"""`open-agent serve` as a process: how it starts, how it refuses to, and how it ends."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.http.serving import ended, follow, parse_stream, start_run
+from tests.support.scripted_model import Replies, ScriptedModel, says
+
+ROOT = Path(__file__).parents[2]
+SERVERS = '{"mcpServers": {"time": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time"]}}}'
+
+
+def build_environment(data_dir: Path, **more: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(data_dir),
+        "DATA_DIR": str(data_dir),
+        "MODEL_PROVIDER": "openai",
+        "OPENAI_API_KEY": "sk-scripted",
+        "MCP_SERVERS": SERVERS,
+        "PORT": "0",
+        "no_proxy": "127.0.0.1",
+        **more,
+    }
+
+
+async def start_process(environment: dict[str, str], *arguments: str) -> Process:
+    command = (sys.executable, "-m", "server.cli", "serve", *arguments)
+    return await asyncio.create_subprocess_exec(*command, env=environment, cwd=ROOT, stdout=PIPE, stderr=PIPE)
+
+
+async def refused(environment: dict[str, str], *arguments: str) -> tuple[int | None, str]:
+    """Returns the exit code and what was said on standard error."""
+    process = await start_process(environment, *arguments)
+    async with asyncio.timeout(30):
+        _, errors = await process.communicate()
+    return process.returncode, errors.decode()
+
+
+@dataclass
+class Running:
+    process: Process
+    url: str
+    key: str
+
+    def client(self) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, trust_env=False)
+
+    async def stop(self) -> int | None:
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(15):
+            await self.process.communicate()
+        return self.process.returncode
+
+
+@asynccontextmanager
+async def serving(environment: dict[str, str]) -> AsyncIterator[Running]:
+    process = await start_process(environment)
+    assert process.stdout is not None
+    try:
+        told: dict[str, str] = {}
+        async with asyncio.timeout(30):
+            while "API docs" not in told:
+                line = (await process.stdout.readline()).decode()
+                assert line, (await process.communicate())[1].decode()
+                for name in ("Address", "API key", "API docs"):
+                    if line.strip().startswith(name):
+                        told[name] = line.strip().removeprefix(name).strip()
+        yield Running(process, told["Address"], told["API key"])
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.communicate()
+
+
+@pytest.mark.slow
+async def test_what_was_accepted_is_there_after_a_restart(scripted_model: ScriptedModel, tmp_path: Path) -> None:
+    scripted_model.when(says("remember me"), Replies.text("I ", "will."))
+    environment = build_environment(tmp_path, OPENAI_BASE_URL=scripted_model.base_url)
+    async with serving(environment) as first, first.client() as client:
+        run = await ended(client, (await start_run(client, "remember me"))["id"])
+        before = await follow(client, run["id"], Last_Event_ID="2")
+        assert await first.stop() == 0
+    began = time.monotonic()
+    async with serving(environment) as second, second.client() as client:
+        assert (await client.get("/readyz")).status_code == 200
+        assert time.monotonic() - began < 10
+        assert second.key == first.key
+        assert (await client.get(f"/v1/runs/{run['id']}")).json() == run
+        assert await follow(client, run["id"], Last_Event_ID="2") == before
+        assert await second.stop() == 0
+
+
+@pytest.mark.slow
+async def test_sigterm_ends_streams_with_a_hint_and_the_run_goes_on_after_the_start(
+    scripted_model: ScriptedModel, tmp_path: Path
+) -> None:
+    gate = asyncio.Event()
+    scripted_model.when(says("outlive us"), Replies.text("half", "way").held(gate, after=1), Replies.text("Done."))
+    environment = build_environment(tmp_path, OPENAI_BASE_URL=scripted_model.base_url)
+    async with serving(environment) as first, first.client() as client:
+        run = await start_run(client, "outlive us")
+        reading = asyncio.create_task(client.get(f"/v1/runs/{run['id']}/events"))
+        await scripted_model.requested(says("outlive us"))
+        assert await first.stop() == 0
+        stream = (await reading).text
+        assert stream.endswith("retry: 1000\n\n")
+        assert "run.completed" not in stream
+    last = parse_stream(stream)[-1].id
+    async with serving(environment) as second, second.client() as client:
+        rest = await follow(client, run["id"], Last_Event_ID=last)
+        assert int(rest[0].id) == int(last) + 1
+        assert [each.event for each in rest][-1] == "run.completed"
+        assert "run.resumed" in [each.event for each in rest]
+        gate.set()
+
+
+@pytest.mark.slow
+async def test_one_data_folder_is_one_servers(tmp_path: Path) -> None:
+    environment = build_environment(tmp_path)
+    async with serving(environment):
+        code, said = await refused(environment)
+    assert (code, len(said.splitlines())) == (1, 1)
+    assert str(tmp_path) in said
+
+
+@pytest.mark.slow
+async def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = await refused(build_environment(tmp_path), "--port", str(port))
+    assert code == 1
+    assert said == f"Port {port} is taken. Stop what listens there, or choose another: make run PORT={port + 1}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("HOST", "no.such.host.invalid", "HOST=no.such.host.invalid is not an address of this machine"),
+        ("DATA_DIR", "/dev/null/data", "/dev/null"),
+    ],
+)
+async def test_what_cannot_be_used_is_told_in_one_line(tmp_path: Path, setting: str, value: str, expected: str) -> None:
+    code, said = await refused(build_environment(tmp_path, **{setting: value}))
+    assert (code, len(said.splitlines())) == (1, 1), said
+    assert expected in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("PORT", "a lot", "PORT"),
+        ("MCP_SERVERS", '{"mcpServers": {"x": {"command": 7}}}', "mcpServers.x"),
+        ("AGENTS_FILE", "/no/such/agents.yaml", "/no/such/agents.yaml"),
+        ("MODEL_PROVIDER", "oracle", "MODEL_PROVIDER"),
+    ],
+)
+async def test_a_wrong_configuration_is_told_before_anything_starts(
+    tmp_path: Path, setting: str, value: str, expected: str
+) -> None:
+    code, said = await refused(build_environment(tmp_path / "data", **{setting: value}))
+    assert code == 2
+    assert expected in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "data" / "app.db").exists()
