@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     """Runs at work at the same time; others wait in the queue."""
     sql_agent_database_url: DatabaseUrl | None = Field(default=None, repr=False)
     """The database that the sql tools read; by default the sample shop."""
-    docs_folders: FilePaths = [Path("docs")]
+    docs_folders: FilePaths = [Path("README.md"), Path("docs")]
     """Folders of Markdown and text that the docs tools search."""
     log_folders: FilePaths = Field(default_factory=lambda checked: [checked["data_dir"] / "logs"])
     """The only folders in which the devops tools may read logs."""
@@ -166,9 +166,9 @@ class Settings(BaseSettings):
     @field_validator("environment")
     @classmethod
     def _with_checked_values(cls, environment: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        # MCP servers get these by `${NAME}`: as absolute paths, and also when they were given in code.
+        # MCP servers get these by `${NAME}`: as absolute paths, lists as PATH has them, those given in code too.
         return environment | {
-            name.upper(): ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            name.upper(): os.pathsep.join(map(str, value)) if isinstance(value, list) else str(value)
             for name in ("data_dir", "sql_agent_database_url", "docs_folders", "log_folders")
             if (value := info.data.get(name)) is not None
         }

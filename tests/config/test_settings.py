@@ -1,5 +1,6 @@
 """Settings: where they come from, what they become, and how a mistake in them is told."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ def test_mcp_servers_are_told_the_folders_that_are_in_force(tmp_path: Path) -> N
     assert environment["TOKEN"] == "t"
     assert environment["DATA_DIR"] == str(tmp_path)
     assert environment["LOG_FOLDERS"] == str(tmp_path / "logs")
-    assert environment["DOCS_FOLDERS"] == str(CHECKOUT / "docs")
+    assert environment["DOCS_FOLDERS"] == f"{CHECKOUT / 'README.md'}{os.pathsep}{CHECKOUT / 'docs'}"
     assert "SQL_AGENT_DATABASE_URL" not in environment
 
 
