@@ -1,6 +1,6 @@
 """An HTTP client for MCP servers that gathers no more than the cap. Uses no proxy or credential of our environment."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import httpx
@@ -10,13 +10,10 @@ MAX_MESSAGE: Final = 8 * 1024 * 1024
 """Bytes of one body, or of one line of an event stream: the same bound as for a line over stdio."""
 
 
-class MessageTooLong(httpx.TransportError):
-    """The server sent a message beyond `MAX_MESSAGE`."""
-
-
 class _BoundedStream(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, *, by_line: bool) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, too_long: Callable[[], None], *, by_line: bool) -> None:
         self._stream = stream
+        self._too_long = too_long
         self._by_line = by_line
 
     @override
@@ -26,7 +23,8 @@ class _BoundedStream(httpx.AsyncByteStream):
             line_end = chunk.rfind(b"\n") if self._by_line else -1
             gathered = gathered + len(chunk) if line_end < 0 else len(chunk) - line_end - 1
             if gathered > MAX_MESSAGE:
-                raise MessageTooLong("sent a message of more than 8 MiB; ask for less")
+                self._too_long()
+                raise httpx.ReadError("the message is longer than the cap")
             yield chunk
 
     @override
@@ -35,23 +33,28 @@ class _BoundedStream(httpx.AsyncByteStream):
 
 
 class _BoundedTransport(httpx.AsyncHTTPTransport):
+    def __init__(self, too_long: Callable[[], None]) -> None:
+        super().__init__()
+        self._too_long = too_long
+
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise TypeError("an asynchronous transport gives asynchronous streams")
         by_line = response.headers.get("content-type", "").startswith("text/event-stream")
-        response.stream = _BoundedStream(response.stream, by_line=by_line)
+        response.stream = _BoundedStream(response.stream, self._too_long, by_line=by_line)
         return response
 
 
 def build_http_client(
-    headers: dict[str, str] | None = None, timeout: httpx.Timeout | None = None, auth: httpx.Auth | None = None
+    headers: dict[str, str] | None, timeout: httpx.Timeout | None, auth: httpx.Auth | None, too_long: Callable[[], None]
 ) -> httpx.AsyncClient:
+    """Returns the client; `too_long` is called when a message is: the SDK hides the error that it raises."""
     # no compression: a small body must not become a big one
     plain = {"Accept-Encoding": "identity", **(headers or {})}
     return httpx.AsyncClient(
-        transport=_BoundedTransport(),
+        transport=_BoundedTransport(too_long),
         headers=plain,
         timeout=timeout,
         auth=auth,

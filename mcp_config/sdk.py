@@ -5,8 +5,8 @@ Everything it hands out is ours: plain JSON, and the errors of `errors.py`. A mo
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from typing import Any, Final, TypeVar
 
 import anyio
 import httpx
@@ -31,6 +31,8 @@ from mcp_config.warden import Warden
 _MAX_GARBAGE: Final = 1000
 """Lines in a row that are no messages; a banner is shorter, a flood is longer."""
 _EXIT_SECONDS: Final = 0.5
+T = TypeVar("T")
+_TOO_LONG: Final = "the server sent a message of more than 8 MiB; ask for less"
 
 
 class _AnyObject(BaseModel):
@@ -42,21 +44,19 @@ class _AnyObject(BaseModel):
 class Session:
     """One live session. Safe for many calls at once, from any task."""
 
-    def __init__(self, client: ClientSession) -> None:
+    def __init__(self, client: ClientSession, lost: asyncio.Future[ToolError]) -> None:
         self._client = client
-        self.lost: asyncio.Future[ToolError] = asyncio.get_running_loop().create_future()
+        self.lost = lost
         """Done once the session is over, with what calls in flight are told."""
 
     def lose(self, fault: ToolError) -> None:
-        if not self.lost.done():
-            self.lost.set_result(fault)
+        _settle(self.lost, fault)
 
     async def initialize(self) -> None:
         """Raises `ToolError` when the server ends or answers with an error, `ValueError` when it answers nonsense."""
         try:
-            with self._our_errors():
-                await self._client.initialize()
-        except (NeverSent, ServerLost):
+            await self._unless_lost(self._client.initialize())
+        except NeverSent:
             raise await self.why_lost() from None
 
     async def list_page(self, cursor: str | None) -> JsonObject:
@@ -84,33 +84,40 @@ class Session:
             await self._client.send_notification(types.ClientNotification(types.CancelledNotification(params=params)))
 
     async def _request(self, request: types.ClientRequest, sent: Callable[[int], None] | None = None) -> JsonObject:
+        result = await self._unless_lost(self._exchange(request, sent))
+        return result.model_extra or {}
+
+    async def _exchange(self, request: types.ClientRequest, sent: Callable[[int], None] | None) -> _AnyObject:
+        if sent is not None:
+            # private, but the only way to the number: it is taken by `send_request` in this same step
+            sent(self._client._request_id)
+        return await self._client.send_request(request, _AnyObject)
+
+    async def _unless_lost(self, work: Coroutine[object, object, T]) -> T:
+        """Does the work, but not beyond the session's end: that does not wake in every case who waits for an answer."""
         if self.lost.done():
+            work.close()
             raise NeverSent
-        exchange = asyncio.ensure_future(self._exchange(request, sent))
+        exchange = asyncio.ensure_future(work)
         try:
-            # the end of a session does not wake those who wait for an answer in every case: watch it ourselves
             waits: set[asyncio.Future[Any]] = {exchange, self.lost}  # they hold different things
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            if exchange.done() and not isinstance(exchange.exception(), ServerLost):
-                return exchange.result()
-            raise await self.why_lost()
+            if exchange.done():
+                with self._our_errors():
+                    return exchange.result()
+        except ServerLost:
+            pass
         finally:
             exchange.cancel()
-            await asyncio.wait({exchange})
+            # gathered, not awaited: what it raises now is of no interest
+            await asyncio.gather(exchange, return_exceptions=True)
+        raise await self.why_lost()
 
     async def why_lost(self) -> ToolError:
         """Returns what ended the session: its transport knows, and says so a moment later."""
         with contextlib.suppress(TimeoutError):
             return await asyncio.wait_for(asyncio.shield(self.lost), 2 * _EXIT_SECONDS)
         return ServerLost("the connection was closed")
-
-    async def _exchange(self, request: types.ClientRequest, sent: Callable[[int], None] | None) -> JsonObject:
-        if sent is not None:
-            # private, but the only way to the number: it is taken by `send_request` in this same step
-            sent(self._client._request_id)
-        with self._our_errors():
-            result = await self._client.send_request(request, _AnyObject)
-        return result.model_extra or {}
 
     @contextlib.contextmanager
     def _our_errors(self) -> Iterator[None]:
@@ -139,39 +146,58 @@ async def open_session(
         OSError: the program cannot be started.
     """
 
+    lost: asyncio.Future[ToolError] = asyncio.get_running_loop().create_future()
+
     async def on_message(
         message: RequestResponder[types.ServerRequest, types.ClientResult] | types.ServerNotification | Exception,
     ) -> None:
         match message:
             case types.ServerNotification(root=types.ToolListChangedNotification()):
                 tools_changed()
+            case ValueError():  # over HTTP: an answer of a wrong kind, for which its caller would wait in vain
+                _settle(lost, ServerLost(f"the server's answer is no MCP message: {describe_failure(message)}"))
             case _:
                 pass
 
-    opened = _open_stdio(config, warden, on_message) if config.transport == "stdio" else _open_http(config, on_message)
-    async with opened as session:
+    opened = _open_stdio if config.transport == "stdio" else _open_http
+    async with opened(config, warden, lost, on_message) as client:
+        session = Session(client, lost)
         try:
             yield session
         finally:
             session.lose(ServerLost("the connection was ended"))
 
 
+def _settle(lost: asyncio.Future[ToolError], fault: ToolError) -> None:
+    if not lost.done():
+        lost.set_result(fault)
+
+
 @contextlib.asynccontextmanager
-async def _open_http(config: ServerConfig, on_message: MessageHandlerFnT) -> AsyncIterator[Session]:
+async def _open_http(
+    config: ServerConfig, _: Warden, lost: asyncio.Future[ToolError], on_message: MessageHandlerFnT
+) -> AsyncIterator[ClientSession]:
+    def build_client(
+        headers: dict[str, str] | None = None, timeout: httpx.Timeout | None = None, auth: httpx.Auth | None = None
+    ) -> httpx.AsyncClient:
+        return build_http_client(headers, timeout, auth, lambda: _settle(lost, ResultTooLarge(_TOO_LONG)))
+
     connection: StreamableHttpConnection | SSEConnection
     # a dict of its own for each session: the adapters write their callbacks into it
-    shared = {"url": config.url, "headers": dict(config.headers), "httpx_client_factory": build_http_client}
+    shared = {"url": config.url, "headers": dict(config.headers), "httpx_client_factory": build_client}
     shared["session_kwargs"] = {"message_handler": on_message}
     if config.transport == "sse":
         connection = SSEConnection(transport="sse", **shared)  # type: ignore[typeddict-item]
     else:
         connection = StreamableHttpConnection(transport="streamable_http", **shared)  # type: ignore[typeddict-item]
     async with create_session(connection) as client:
-        yield Session(client)
+        yield client
 
 
 @contextlib.asynccontextmanager
-async def _open_stdio(config: ServerConfig, warden: Warden, on_message: MessageHandlerFnT) -> AsyncIterator[Session]:
+async def _open_stdio(
+    config: ServerConfig, warden: Warden, lost: asyncio.Future[ToolError], on_message: MessageHandlerFnT
+) -> AsyncIterator[ClientSession]:
     async with open_child(config, warden) as child, anyio.create_task_group() as pumps:
         received, to_read = anyio.create_memory_object_stream[SessionMessage | Exception](16)
         to_send, sent = anyio.create_memory_object_stream[SessionMessage](0)
@@ -182,15 +208,14 @@ async def _open_stdio(config: ServerConfig, warden: Warden, on_message: MessageH
             sent,
             ClientSession(to_read, to_send, message_handler=on_message) as client,
         ):
-            session = Session(client)
-            pumps.start_soon(_pump_in, child, received, session)
+            pumps.start_soon(_pump_in, child, received, lost)
             pumps.start_soon(_pump_out, child, sent)
-            yield session
+            yield client
         pumps.cancel_scope.cancel()
 
 
 async def _pump_in(
-    child: Child, received: MemoryObjectSendStream[SessionMessage | Exception], session: Session
+    child: Child, received: MemoryObjectSendStream[SessionMessage | Exception], lost: asyncio.Future[ToolError]
 ) -> None:
     garbage = 0
     fault: ToolError | None = None
@@ -204,11 +229,11 @@ async def _pump_in(
                     fault = ServerLost("prints lines that are no MCP messages")
                     break
         except LineTooLong:
-            fault = ResultTooLarge("sent a message of more than 8 MiB; ask for less")
+            fault = ResultTooLarge(_TOO_LONG)
     if fault is None:
         await child.settle(_EXIT_SECONDS)
         fault = ServerLost(child.last_words())
-    session.lose(fault)
+    _settle(lost, fault)
     received.close()
 
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from mcp_config.registry import open_registry
 from mcp_config.server_config import ServerConfig
-from tests.mcp_config.rig import Rig, chaos, find_groups, open_rig, until
+from mcp_config.tools import Caller, ToolCall
+from tests.mcp_config.rig import ALLOW_ALL, Memory, Rig, chaos, find_groups, open_rig, until
 
 
 async def calls_seen(rig: Rig, server: str) -> list[str]:
@@ -136,3 +138,10 @@ async def test_warming_and_ready_speak_of_the_servers_the_globs_need() -> None:
         assert rig.registry.warming(["*"]) == ["slow"]
         assert rig.registry.warming(["well__echo", "other__*"]) == []
         assert [spec.name for spec in rig.registry.specs(["well__e*"])] == ["well__echo"]
+
+
+async def test_call_during_the_first_start_waits_for_it() -> None:
+    async with open_registry([chaos("well")], ALLOW_ALL, lambda _: None) as registry:
+        assert registry.health()["well"].state == "starting"
+        call = ToolCall("call_1", "well__echo", {"text": "early"}, Caller("root", None, None, "admin"))
+        assert (await registry.call(call, Memory())).content == "early"
