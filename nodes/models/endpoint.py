@@ -4,6 +4,7 @@ Knows no provider package: errors are told apart by status code and by the class
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +22,10 @@ from nodes.models.port import ModelError
 Failure = Literal["auth", "missing", "busy", "rejected", "too_long", "broken", "unreachable", "timeout", "unreadable"]
 
 _LONGEST_QUOTE = 300
+_TOO_LONG = re.compile(
+    r"exceed\w*( the)?( available)? context|maximum context length|prompt is too long", re.IGNORECASE
+)
+"""How servers say it that have no error code for it: llama.cpp, vLLM and others."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,10 @@ class Endpoint:
     url_setting: str
     key_setting: str = ""
     """Empty when the provider takes no key."""
-    when_missing: str = ""
+    when_missing: str = "check the name"
     """What to do when the provider does not know the model."""
+    when_unreachable: str = ""
+    """What to do when nobody answers; by default, to look at `url_setting`."""
     secrets: tuple[str, ...] = ()
     """Never shown, even where the provider quotes them."""
     deadlines: Deadlines = Deadlines()
@@ -61,8 +68,9 @@ class Endpoint:
             place=self.place,
             model=self.selector,
             setting=self.url_setting,
+            rescue=self.when_unreachable or f"is it running? set {self.url_setting} if it is elsewhere",
             key=f"the key in {self.key_setting}" if self.key_setting else "the request",
-            remedy=self.when_missing or "check the name",
+            remedy=self.when_missing,
             words=self._quote(error),
         )
         return ModelError(code, detail)
@@ -70,7 +78,7 @@ class Endpoint:
     def _quote(self, error: Exception) -> str:
         """The provider's own words on one line, without secrets."""
         text = " ".join(_words(error).split())
-        for secret in self.secrets:
+        for secret in filter(None, (*self.secrets, urlsplit(self.url).password)):
             text = text.replace(secret, "***")
         return text[:_LONGEST_QUOTE]
 
@@ -85,7 +93,7 @@ _MEANINGS: Mapping[Failure, tuple[str, str]] = {
         "the prompt is longer than {model} can read: shorten it or start a new conversation",
     ),
     "broken": ("model_unavailable", "{place} failed: {words}"),
-    "unreachable": ("model_unavailable", "no answer from {place}: is it running? set {setting} if it is elsewhere"),
+    "unreachable": ("model_unavailable", "no answer from {place}: {rescue}"),
     "timeout": ("model_timeout", "{model} at {place} took too long: try again, or choose a quicker model"),
     "unreadable": ("model_bad_output", "{place} sent a reply that cannot be read: is {setting} the right address?"),
 }
@@ -102,7 +110,7 @@ _STATUSES: Mapping[int, Failure] = {
 
 
 def _failure(error: Exception) -> Failure:
-    if isinstance(error, ContextOverflowError):
+    if isinstance(error, ContextOverflowError) or _TOO_LONG.search(_words(error)):
         return "too_long"
     if isinstance(error, ModelTimeoutError | httpx.TimeoutException | TimeoutError):
         return "timeout"

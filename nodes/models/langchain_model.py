@@ -70,6 +70,7 @@ class LangChainChatModel:
         async with contextlib.aclosing(self._chunks(messages, self._constrain(name, schema))) as chunks:
             async for chunk in chunks:
                 reply.add(chunk)
+        self._check_ended(reply)
         if reply.cut_short:
             raise ModelError("model_bad_output", f"{self.name} ran out of room before its {name} was complete")
         return StructuredReply(_parse(reply.text, self.name, name, schema), reply.usage)
@@ -80,7 +81,12 @@ class LangChainChatModel:
             async for chunk in chunks:
                 for delta in reply.add(chunk):
                     yield delta
+        self._check_ended(reply)
         yield reply.build()
+
+    def _check_ended(self, reply: ReplyBuilder) -> None:
+        if not reply.ended:
+            raise ModelError("model_unavailable", f"{self._endpoint.place} broke off in mid-reply: try again")
 
     async def _chunks(
         self, messages: Sequence[AnyMessage], options: CallOptions

@@ -13,7 +13,7 @@ from langchain_core.messages.ai import UsageMetadata
 from config.ids import new_id
 from nodes.models.port import ModelReply, TextDelta, Usage
 
-_KEPT_METADATA = ("finish_reason", "done_reason", "model_name")
+_KEPT_METADATA = ("finish_reason", "done_reason")
 
 
 @dataclass
@@ -43,6 +43,11 @@ class ReplyBuilder:
     @property
     def usage(self) -> Usage:
         return self._usage
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model has said that this is all; a server that only hangs up has not."""
+        return bool(self._metadata) or self._usage != Usage()
 
     @property
     def cut_short(self) -> bool:

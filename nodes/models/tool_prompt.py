@@ -20,21 +20,25 @@ _KEPT_KEYWORDS: Final = frozenset(
 """What constrained decoding handles everywhere; the full schema is checked on the governed path."""
 
 _INSTRUCTION: Final = """\
-{tools}
-
 Reply with exactly one JSON object, either
-{{"tool": "<name>", "arguments": {{...}}}} to use one of the tools above, or
-{{"answer": "<text>"}} to answer the user.
-Use a tool whenever it can find out what is asked; never invent what a tool can tell. File paths are relative, as given.
-Once a result holds what is asked, answer in plain words with its exact values; do not call the same tool again.
+{"tool": "<name>", "arguments": {...}} to use a tool, or
+{"answer": "<text>"} to answer the user.
+Use a tool for whatever a tool can find out or calculate; never guess. File paths are relative, as given.
+Once a result holds what is asked, answer with its values copied exactly, times as they stand, without AM or PM.
+Never call a tool again that has given its result.
 
-Examples (of other tools):
-User: what does notes/plan.md say about Friday?
-{{"tool": "files__read", "arguments": {{"path": "notes/plan.md"}}}}
-Result of files__read: Friday: team lunch at 12:30.
-{{"answer": "On Friday there is a team lunch at 12:30 (notes/plan.md)."}}
-User: thank you!
-{{"answer": "You are welcome!"}}"""
+Examples, of other tools:
+User: what does notes/plan.md say about opening hours?
+{"tool": "files__read", "arguments": {"path": "notes/plan.md"}}
+Result of files__read: "opens": "2026-03-02T01:45:00", "closes": "2026-03-02T14:05:00"
+{"answer": "It opens at 01:45 and closes at 14:05 on 2 March 2026."}
+User: how much is 12.5% of 840?
+{"tool": "maths__evaluate", "arguments": {"formula": "840 * 12.5 / 100"}}
+Result of maths__evaluate: 105.0
+{"answer": "12.5% of 840 is 105."}
+User: thanks!
+{"answer": "You are welcome!"}"""
+"""Comes first, the same for all agents: an engine that keeps what it has read reads it once."""
 
 
 def build_choice_schema(tools: Sequence[ToolSpec]) -> JsonObject:
@@ -45,10 +49,12 @@ def build_choice_schema(tools: Sequence[ToolSpec]) -> JsonObject:
 
 def build_tool_prompt(messages: Sequence[AnyMessage], tools: Sequence[ToolSpec]) -> list[AnyMessage]:
     """Returns the conversation with the tools described in its system prompt and earlier replies in the same JSON."""
-    instruction = _INSTRUCTION.format(tools=_describe(tools))
     system = [str(message.text) for message in messages if isinstance(message, SystemMessage)]
     rest = [message for message in messages if not isinstance(message, SystemMessage)]
-    return [SystemMessage("\n\n".join([*system, instruction])), *(_told(message, in_json=True) for message in rest)]
+    return [
+        SystemMessage("\n\n".join([_INSTRUCTION, _describe(tools), *system])),
+        *(_told(message, in_json=True) for message in rest),
+    ]
 
 
 def build_plain_prompt(messages: Sequence[AnyMessage]) -> list[AnyMessage]:

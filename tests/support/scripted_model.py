@@ -195,15 +195,18 @@ async def _deliver(writer: asyncio.StreamWriter, wire: Wire, reply: Reply, reque
 
 
 async def _stream(writer: asyncio.StreamWriter, wire: Wire, reply: Reply, request: ScriptedRequest) -> None:
-    await _send_head(writer, 200, {"content-type": wire.media_type, **reply.headers})
+    """Chunked, so that a stream that breaks off differs from one that has ended."""
+    fixed = {"content-type": wire.media_type, "transfer-encoding": "chunked"}
+    await _send_head(writer, 200, {**fixed, **reply.headers})
     pieces = wire.pieces(reply, request)
     for piece in pieces[: reply.after]:
-        await _send(writer, piece)
+        await _send_chunk(writer, piece)
     await _interrupt(writer, reply)
     if reply.fault == "garbage":
-        await _send(writer, b"data: {not json\n\n")
-    for piece in [*pieces[reply.after :], *wire.ending(reply, request)]:
-        await _send(writer, piece)
+        await _send_chunk(writer, b"data: {not json\n\n")
+    ending = [] if reply.fault == "unfinished" else wire.ending(reply, request)
+    for piece in [*pieces[reply.after :], *ending, b""]:
+        await _send_chunk(writer, piece)
 
 
 async def _interrupt(writer: asyncio.StreamWriter, reply: Reply) -> None:
@@ -228,6 +231,10 @@ async def _send_head(writer: asyncio.StreamWriter, status: int, headers: Mapping
     """No keep-alive: each connection carries one request, so that its end is the end of the reply."""
     lines = [f"HTTP/1.1 {status} Scripted", "connection: close", *(f"{name}: {text}" for name, text in headers.items())]
     await _send(writer, "\r\n".join([*lines, "", ""]).encode())
+
+
+async def _send_chunk(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    await _send(writer, b"%x\r\n%b\r\n" % (len(piece), piece))
 
 
 async def _send(writer: asyncio.StreamWriter, piece: bytes) -> None:

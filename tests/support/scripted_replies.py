@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 JsonObject = dict[str, Any]  # request bodies are read freely by tests: precise types would only add casts
-Fault = Literal["reset", "stall", "garbage"]
+Fault = Literal["reset", "stall", "garbage", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class Reply:
     def garbled(self, after: int = 0) -> "Reply":
         """Returns the reply that is no JSON any more once `after` pieces were sent."""
         return replace(self, fault="garbage", after=after)
+
+    def unfinished(self) -> "Reply":
+        """Returns the reply that is never said to be complete, though its stream ends as it should."""
+        return replace(self, fault="unfinished")
 
     def costing(self, input_tokens: int, output_tokens: int) -> "Reply":
         return replace(self, input_tokens=input_tokens, output_tokens=output_tokens)

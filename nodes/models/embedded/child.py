@@ -13,8 +13,8 @@ from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
 _CACHE_MIB: Final = 512
-"""Memory for prompts read before: the router's long prefix survives the chats between two plans. The engine's own
-default is 8 GB."""
+"""Memory for prompts read before. With it the router's long prefix survives the chats between two plans (measured:
+645 of 652 tokens), which a second slot does not better; the engine's own default is 8 GB."""
 _QUIET: Final = 1
 
 

@@ -39,9 +39,10 @@ class EngineEnded(Exception):
 class EngineProcess:
     """A started engine; `address` is known once `answering` has returned."""
 
-    def __init__(self, process: asyncio.subprocess.Process, out: asyncio.StreamReader) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, out: asyncio.StreamReader, http: httpx.AsyncClient) -> None:
         self._process = process
         self._out = out
+        self._http = http
         self.last_words = ""
         self.address = ""
 
@@ -77,9 +78,8 @@ class EngineProcess:
     async def _is_healthy(self) -> bool:
         if self._process.returncode is not None:
             await self._gone()
-        async with httpx.AsyncClient(trust_env=False, timeout=_HEALTH_SECONDS) as http:
-            with contextlib.suppress(httpx.HTTPError):
-                return (await http.get(f"{self.address}/health")).status_code == httpx.codes.OK
+        with contextlib.suppress(httpx.HTTPError):
+            return (await self._http.get(f"{self.address}/health")).status_code == httpx.codes.OK
         return False
 
     async def drain(self, errors: asyncio.StreamReader) -> None:
@@ -106,11 +106,13 @@ async def open_engine_process(command: Sequence[str], weights: Path) -> AsyncIte
     )
     if process.stdout is None or process.stderr is None:
         raise RuntimeError("the engine has no pipes")
-    engine = EngineProcess(process, process.stdout)
+    http = httpx.AsyncClient(trust_env=False, timeout=_HEALTH_SECONDS)
+    engine = EngineProcess(process, process.stdout, http)
     draining = asyncio.create_task(engine.drain(process.stderr))
     try:
         yield engine
     finally:
+        await http.aclose()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()

@@ -16,9 +16,15 @@ _LONGEST_REPLY: Final = 1024
 """Tokens. So small a model can repeat itself until its memory is full."""
 
 
-def build_embedded_client(address: str, closing: AsyncExitStack) -> LangChainChatModel:
+def build_embedded_client(
+    address: str, closing: AsyncExitStack, deadlines: Deadlines = _DEADLINES
+) -> LangChainChatModel:
     endpoint = Endpoint(
-        selector=f"embedded:{EMBEDDED_MODEL}", url=address, url_setting="MODEL_PROVIDER", deadlines=_DEADLINES
+        selector=f"embedded:{EMBEDDED_MODEL}",
+        url=address,
+        url_setting="MODEL_PROVIDER",
+        when_unreachable="the embedded model broke off and is being started again: try again",
+        deadlines=deadlines,
     )
     client = OpenAIChat(
         model=EMBEDDED_MODEL,
@@ -30,7 +36,7 @@ def build_embedded_client(address: str, closing: AsyncExitStack) -> LangChainCha
         stream_chunk_timeout=None,
         use_responses_api=False,
         max_retries=0,
-        http_async_client=build_http(_DEADLINES, closing, through_proxies=False),
+        http_async_client=build_http(deadlines, closing, through_proxies=False),
     )
     return LangChainChatModel(
         client, endpoint, context_tokens=EMBEDDED_CONTEXT, constrain=constrain, failures=OPENAI_FAILURES
