@@ -54,7 +54,7 @@ def configure_logs(level: str, form: Literal["console", "json"], secrets: Iterab
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper("iso" if form == "json" else "%H:%M:%S", utc=form == "json"),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

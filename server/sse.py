@@ -42,11 +42,17 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes, None],
+        headers: Mapping[str, str] | None = None,
+        patience: float = STALLED_SECONDS,
+    ) -> None:
         # nginx and its kin would hold the events back without the second one
         fixed = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         super().__init__(frames, headers={**fixed, **(headers or {})})
         self._frames = frames
+        self._patience = patience
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +66,7 @@ class EventStream(StreamingResponse):
     @override
     async def stream_response(self, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(STALLED_SECONDS):
+            async with asyncio.timeout(self._patience):
                 await send(message)
 
         async with aclosing(self._frames):

@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
-from server.cli import openapi, serve, weights
+from server.cli import weights
+from server.cli.eval import evaluate
+from server.cli.openapi import openapi
+from server.cli.serve import serve
 from server.version import VERSION
 
 app = typer.Typer(
@@ -13,8 +16,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command()(serve.serve)
-app.command()(openapi.openapi)
+app.command()(serve)
+app.command("eval")(evaluate)
+app.command()(openapi)
 app.add_typer(weights.app, name="model")
 
 
@@ -33,4 +37,4 @@ def main(version: VersionOption = False) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="open-agent")

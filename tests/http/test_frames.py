@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from starlette.types import Message
 
 from server.errors import Invalid
-from server.sse import ERROR, HEARTBEAT, RETRY, frames, read_cursor
+from server.sse import ERROR, HEARTBEAT, RETRY, EventStream, frames, read_cursor
 
 
 @dataclass(frozen=True)
@@ -85,3 +86,27 @@ def test_a_cursor_that_is_no_number_is_refused(given: str) -> None:
     with pytest.raises(Invalid) as refused:
         read_cursor(None, given)
     assert refused.value.code == "invalid_cursor"
+
+
+async def test_a_reader_that_takes_nothing_is_dropped() -> None:
+    async def stay() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def take_nothing(_: Message) -> None:
+        await asyncio.Event().wait()
+
+    response = EventStream(frames(events(Event(1, "model.delta", "{}")), asyncio.Event()), patience=0.05)
+    async with asyncio.timeout(5):
+        await response({"type": "http"}, stay, take_nothing)
+
+
+async def test_a_reader_that_goes_away_ends_the_response() -> None:
+    async def leave() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def take(_: Message) -> None: ...
+
+    response = EventStream(frames(silence(), asyncio.Event()))
+    async with asyncio.timeout(5):
+        await response({"type": "http"}, leave, take)

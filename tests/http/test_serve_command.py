@@ -1,6 +1,7 @@
 """`open-agent serve` as a process: how it starts, how it refuses to, and how it ends."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -59,10 +60,13 @@ class Running:
         headers = {"Authorization": f"Bearer {self.key}"}
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, trust_env=False)
 
+    log: str = ""
+    """What it wrote on standard error; there once it has stopped."""
+
     async def stop(self) -> int | None:
         self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(15):
-            await self.process.communicate()
+            self.log = (await self.process.communicate())[1].decode()
         return self.process.returncode
 
 
@@ -126,6 +130,30 @@ async def test_sigterm_ends_streams_with_a_hint_and_the_run_goes_on_after_the_st
         assert [each.event for each in rest][-1] == "run.completed"
         assert "run.resumed" in [each.event for each in rest]
         gate.set()
+
+
+@pytest.mark.slow
+async def test_no_secret_reaches_a_log_line(scripted_model: ScriptedModel, tmp_path: Path) -> None:
+    scripted_model.when(says("my question"), Replies.text("my answer"))
+    environment = build_environment(
+        tmp_path,
+        OPENAI_BASE_URL=scripted_model.base_url,
+        OPENAI_API_KEY="sk-canary-of-the-provider",
+        SHOP_TOKEN="canary-of-a-tool-server",
+        LOG_LEVEL="debug",
+        LOG_FORMAT="json",
+    )
+    async with serving(environment) as server, server.client() as client:
+        run = await ended(client, (await start_run(client, "my question"))["id"])
+        await client.get("/v1/agents", params={"after": "canary-of-a-query"})
+        await client.get("/v1/agents", headers={"Authorization": "Bearer canary-of-a-guess"})
+        assert await server.stop() == 0
+    lines = [json.loads(line) for line in server.log.splitlines()]
+    assert run["id"] in server.log
+    assert {line["path"] for line in lines if line["event"] == "request"} >= {"/v1/agents", "/v1/conversations"}
+    assert server.key not in server.log
+    assert "canary" not in server.log
+    assert "my answer" not in server.log
 
 
 @pytest.mark.slow
