@@ -1,0 +1,239 @@
+"""A small typed client of the REST API, for the command line, notebooks and other programs.
+
+It knows the API's objects and events, and nothing of the server behind them.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from http.client import NO_CONTENT
+from typing import Final, TypeVar
+
+import httpx
+from httpx_sse import EventSource, SSEError, aconnect_sse
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from graph.events import TERMINAL, RunEvent, run_events
+from server.resources import Agent, Conversation, Message, Page, Run, Step, Tool, ToolCall
+
+Model = TypeVar("Model", bound=BaseModel)
+Item = TypeVar("Item")
+Raw = TypeVar("Raw", str, bytes)
+T = TypeVar("T")
+JsonObject = dict[str, JsonValue]
+_PATIENCE: Final = 8
+"""Attempts in a row that may bring nothing before a broken stream is given up: about half a minute."""
+_SLOWEST_RETRY: Final = 8.0
+_TIMEOUT: Final = httpx.Timeout(60, connect=5)
+"""Streams have a heartbeat every 10 s; tools that are called by hand take up to their own deadline."""
+_LARGEST_PAGE: Final = 100
+_AWAY: Final = frozenset({502, 503, 504})
+"""What proxies, and a server that is just starting or stopping, answer."""
+
+
+class ClientError(Exception):
+    """The server refused, or could not be reached. `str(error)` says what to do; `code` is stable."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        """HTTP status; 0 when no answer came."""
+        self.code = code
+
+
+class _NothingLeft(Exception):
+    """The reader has the terminal event already."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """The API by method. Every method raises `ClientError`."""
+
+    http: httpx.AsyncClient
+
+    async def create_conversation(
+        self, title: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> Conversation:
+        body: JsonObject = {"title": title, "metadata": dict(metadata or {})}
+        return await self._send(Conversation, "POST", "/v1/conversations", body)
+
+    async def conversations(self, *, after: str | None = None, limit: int = 20) -> Page[Conversation]:
+        return await self._page(Page[Conversation], "/v1/conversations", after, limit)
+
+    async def get_conversation(self, conversation_id: str) -> Conversation:
+        return await self._send(Conversation, "GET", f"/v1/conversations/{conversation_id}")
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        await self._exchange("DELETE", f"/v1/conversations/{conversation_id}")
+
+    async def add_message(self, conversation_id: str, content: str, **more: JsonValue) -> Message:
+        """Adds a user message; `more` may hold `attachments`, `parent_id` or another `role`."""
+        body: JsonObject = {"role": "user", "content": content, **more}
+        return await self._send(Message, "POST", f"/v1/conversations/{conversation_id}/messages", body)
+
+    async def messages(self, conversation_id: str, *, after: str | None = None, limit: int = 100) -> Page[Message]:
+        return await self._page(Page[Message], f"/v1/conversations/{conversation_id}/messages", after, limit)
+
+    async def create_run(self, conversation_id: str, agent_id: str = "router") -> Run:
+        """Starts a run that answers the newest user message; follow it with `events`."""
+        return await self._send(Run, "POST", f"/v1/conversations/{conversation_id}/runs", {"agent_id": agent_id})
+
+    async def runs(self, conversation_id: str, *, after: str | None = None, limit: int = 20) -> Page[Run]:
+        return await self._page(Page[Run], f"/v1/conversations/{conversation_id}/runs", after, limit)
+
+    async def get_run(self, run_id: str) -> Run:
+        return await self._send(Run, "GET", f"/v1/runs/{run_id}")
+
+    async def steps(self, run_id: str) -> list[Step]:
+        """Returns all steps in the order they began, each with its tool calls."""
+        return (await self._send(Page[Step], "GET", f"/v1/runs/{run_id}/steps")).data
+
+    async def cancel(self, run_id: str) -> Run:
+        """Asks the run to end; it has ended once its status says so."""
+        return await self._send(Run, "POST", f"/v1/runs/{run_id}/cancel")
+
+    async def agents(self) -> list[Agent]:
+        return [agent async for agent in self._all(Page[Agent], "/v1/agents")]
+
+    async def get_agent(self, agent_id: str) -> Agent:
+        return await self._send(Agent, "GET", f"/v1/agents/{agent_id}")
+
+    async def create_agent(self, agent: Agent) -> Agent:
+        """Adds an agent (admins only); the router plans with it from the next run on."""
+        return await self._send(Agent, "POST", "/v1/agents", agent.model_dump(mode="json"))
+
+    async def update_agent(self, agent_id: str, **changes: JsonValue) -> Agent:
+        """Changes the given keys of an agent (admins only)."""
+        return await self._send(Agent, "PATCH", f"/v1/agents/{agent_id}", changes)
+
+    async def tools(self) -> list[Tool]:
+        """Returns the tools of the servers that are up now."""
+        return [tool async for tool in self._all(Page[Tool], "/v1/tools")]
+
+    async def get_tool(self, name: str) -> Tool:
+        return await self._send(Tool, "GET", f"/v1/tools/{name}")
+
+    async def invoke(self, tool: str, arguments: Mapping[str, JsonValue] | None = None) -> ToolCall:
+        """Calls a tool by hand (admins only), down the path that agents' calls take: schema, policy, deadline."""
+        body: JsonObject = {"arguments": dict(arguments or {})}
+        return await self._send(ToolCall, "POST", f"/v1/tools/{tool}/invoke", body)
+
+    async def ask(
+        self, content: str, *, agent_id: str = "router", conversation_id: str | None = None
+    ) -> AsyncGenerator[RunEvent, None]:
+        """Yields the events of a run that answers `content`, in a new conversation unless one is given."""
+        conversation = conversation_id or (await self.create_conversation()).id
+        await self.add_message(conversation, content)
+        run = await self.create_run(conversation, agent_id)
+        async with aclosing(self.events(run.id)) as events:
+            async for event in events:
+                yield event
+
+    async def events(self, run_id: str, after: int = 0) -> AsyncGenerator[RunEvent, None]:
+        """Yields every event after the one with that `seq`, to the terminal one, each exactly once.
+
+        A connection that is lost is taken up again where it broke, for as long as the server can be reached.
+        """
+        silent = 0
+        while silent < _PATIENCE:
+            seen = after
+            try:
+                async with aclosing(self._read_on(run_id, after)) as events:
+                    async for event in events:
+                        after = event.seq
+                        yield event
+                        if event.type in TERMINAL:
+                            return
+            except _NothingLeft:
+                return
+            silent = 0 if after > seen else silent + 1
+            await asyncio.sleep(min(_SLOWEST_RETRY, 0.1 * 2**silent))
+        raise _unreachable(self.http, f"the events of {run_id} stopped")
+
+    async def _read_on(self, run_id: str, after: int) -> AsyncGenerator[RunEvent, None]:
+        """Yields events until the connection ends, however it ends."""
+        headers = {"Last-Event-ID": str(after)} if after else {}
+        with suppress(httpx.TransportError, SSEError):
+            async with aconnect_sse(self.http, "GET", f"/v1/runs/{run_id}/events", headers=headers) as source:
+                if source.response.status_code == NO_CONTENT:
+                    raise _NothingLeft
+                await _refuse_problem(source)
+                async for message in source.aiter_sse():
+                    if message.event == "error":  # said outside the log: this reading broke, the run goes on
+                        return
+                    if message.data and (event := _parsed(run_events.validate_json, message.data)).seq > after:
+                        yield event
+
+    async def _all(self, shape: type[Page[Item]], path: str) -> AsyncIterator[Item]:
+        """Yields the entries of all pages of a list that is in the order of its names."""
+        after, more = None, True
+        while more:
+            page = await self._page(shape, path, after, _LARGEST_PAGE)
+            for entry in page.data:
+                yield entry
+            after, more = page.last_id, page.has_more
+
+    async def _page(self, shape: type[Model], path: str, after: str | None, limit: int) -> Model:
+        query = {"limit": str(limit), **({"after": after} if after else {})}
+        answer = await self._exchange("GET", path, query=query)
+        return _parsed(shape.model_validate_json, answer.content)
+
+    async def _send(self, shape: type[Model], method: str, path: str, body: JsonObject | None = None) -> Model:
+        answer = await self._exchange(method, path, body)
+        return _parsed(shape.model_validate_json, answer.content)
+
+    async def _exchange(
+        self, method: str, path: str, body: JsonObject | None = None, query: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        try:
+            answer = await self.http.request(method, path, json=body, params=query)
+        except (httpx.RequestError, httpx.InvalidURL) as lost:
+            raise _unreachable(self.http, str(lost) or type(lost).__name__) from lost
+        if not answer.is_success:
+            raise _problem(answer)
+        return answer
+
+
+@asynccontextmanager
+async def open_client(base_url: str, api_key: str) -> AsyncIterator[Client]:
+    """Opens a client of the server at `base_url` (without `/v1`)."""
+    headers = {"Authorization": f"Bearer {api_key}"}
+    try:
+        http = httpx.AsyncClient(base_url=base_url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+    except (httpx.InvalidURL, UnicodeEncodeError) as error:
+        raise ClientError(0, "invalid_address", f"{base_url!r} or its key cannot be used: {error}") from error
+    async with http:
+        yield Client(http)
+
+
+async def _refuse_problem(source: EventSource) -> None:
+    """Raises what the server says, unless it is only away for a moment: then the stream counts as lost."""
+    answer = source.response
+    if answer.status_code in _AWAY:
+        raise SSEError(f"status {answer.status_code}")
+    if not answer.is_success:
+        await answer.aread()
+        raise _problem(answer)
+
+
+def _parsed(parse: Callable[[Raw], T], raw: Raw) -> T:
+    try:
+        return parse(raw)
+    except ValidationError as error:
+        detail = "the server's answer cannot be read: is it open-agent, and no newer than this client?"
+        raise ClientError(0, "unexpected_answer", detail) from error
+
+
+def _problem(answer: httpx.Response) -> ClientError:
+    try:
+        problem = answer.json()
+        return ClientError(answer.status_code, str(problem["code"]), str(problem["detail"]))
+    except (ValueError, KeyError, TypeError):
+        detail = f"{answer.url} answered {answer.status_code}, but not as open-agent does: is the address right?"
+        return ClientError(answer.status_code, "unexpected_answer", detail)
+
+
+def _unreachable(http: httpx.AsyncClient, why: str) -> ClientError:
+    detail = f"no answer from {http.base_url} ({why}): is open-agent running there? `make run` starts it"
+    return ClientError(0, "unreachable", detail)
