@@ -10,6 +10,7 @@ from server.errors import Unavailable
 _FULL: Final = frozenset({"53100", "SQLITE_FULL"})
 _BUSY: Final = frozenset({"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED", "53300", "40P01", "40001"})
 _READ_ONLY: Final = frozenset({"SQLITE_READONLY", "SQLITE_READONLY_DBMOVED", "SQLITE_READONLY_DIRECTORY"})
+_DAMAGED: Final = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
 _OUR_MISTAKE: Final = "SQLITE_ERROR"
 """Bad SQL, which Python's sqlite3 calls operational too: a bug of ours must not pass for an outage."""
 
@@ -36,6 +37,8 @@ def unavailable(error: SQLAlchemyError) -> Unavailable:
         detail = "The database is busy; try again in a moment."
     elif code in _READ_ONLY:
         detail = "The database cannot be written; make its file and its folder writable."
+    elif code in _DAMAGED:
+        detail = "The database's file is damaged or no database at all; restore it, or choose another DATABASE_URL."
     else:
         detail = "The database cannot be reached; check that it is there and that DATABASE_URL is right."
     return Unavailable("database_unavailable", detail, retry_after=2)
@@ -45,7 +48,7 @@ def _is_outage(error: SQLAlchemyError) -> bool:
     if isinstance(error, OperationalError | InterfaceError):
         return _code(error) != _OUR_MISTAKE
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated
+        return error.connection_invalidated or _code(error) in _DAMAGED
     return isinstance(error, PoolTimeout | PendingRollbackError)
 
 

@@ -18,6 +18,10 @@ _GROUP: Final = 64
 """Pieces of work in one transaction: enough to share the disk's sync, few enough to answer soon."""
 
 
+class _TransactionLostError(Exception):
+    """None of the transaction's pieces can be written; the cause says why."""
+
+
 @dataclass(frozen=True)
 class _Piece:
     work: Work[Any]  # Any: the queue passes results through and never looks at them
@@ -25,13 +29,20 @@ class _Piece:
 
     async def run(self, connection: AsyncConnection) -> Callable[[], None] | None:
         """Does the work in a savepoint; returns what settles it once the transaction is committed."""
+        trouble: Exception | None = None
         try:
             async with WriteSession(connection) as session, session.begin():
-                result = await self.work(session)
+                try:
+                    result = await self.work(session)
+                    await session.flush()
+                except Exception as error:
+                    trouble = error
+                    raise
         except Exception as error:
-            if find_outage(error):
-                raise  # the transaction may be gone, and the others' work with it
-            self.refuse(error)  # whatever it is, it belongs to whoever asked for the work
+            if error is not trouble or find_outage(error):
+                # With a full disk SQLite drops the whole transaction: undoing the savepoint fails as well.
+                raise _TransactionLostError from trouble or error
+            self.refuse(error)  # it was undone, and belongs to whoever asked for the work
             return None
         return lambda: self._settle(result, session.on_commit)
 

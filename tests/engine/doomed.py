@@ -7,6 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from typing_extensions import override
+
 from mcp_config.tools import ToolCall, ToolResult
 from tests.engine.conftest import Site
 from tests.engine.talk import ask
@@ -22,6 +24,7 @@ class Elsewhere(ScriptedModel):
         self._address = base_url
 
     @property
+    @override
     def base_url(self) -> str:
         return self._address
 

@@ -1,0 +1,103 @@
+"""Opening a database: made, moved up and down, refused with one clear line."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, make_url
+
+from server.db.migrating import migrate
+from server.db.store import open_store
+from server.db.tables import Row
+from server.errors import Unavailable
+from server.resources import PageQuery
+from tests.db.stories import OWNER, converse
+
+
+def _differences(url: str) -> list[object]:
+    address = make_url(url)
+    driver = "postgresql+psycopg" if address.get_backend_name() == "postgresql" else "sqlite"
+    engine = create_engine(address.set(drivername=driver))
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            return list(compare_metadata(context, Row.metadata))
+    finally:
+        engine.dispose()
+
+
+def test_migrations_make_the_tables_that_the_code_knows(database_url: str) -> None:
+    migrate(database_url)
+    assert _differences(database_url) == []
+
+
+def test_migrating_says_nothing(database_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    migrate(database_url)
+    migrate(database_url)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_every_migration_can_be_taken_back_and_made_again(database_url: str) -> None:
+    migrate(database_url)
+    migrate(database_url, "base")
+    migrate(database_url)
+    assert _differences(database_url) == []
+
+
+async def test_data_outlives_the_next_start(database_url: str) -> None:
+    async with open_store(database_url) as store:
+        conversation_id = await converse(store)
+    async with open_store(database_url) as store:
+        assert (await store.conversations.get(OWNER, conversation_id)).id == conversation_id
+        await store.check()
+
+
+async def test_processes_that_start_at_the_same_time_migrate_once(database_url: str) -> None:
+    await asyncio.gather(*(asyncio.to_thread(migrate, database_url) for _ in range(4)))
+    async with open_store(database_url) as one, open_store(database_url) as other:
+        conversation_id = await converse(one)
+        assert [each.id for each in (await other.conversations.page(OWNER, PageQuery())).data] == [conversation_id]
+
+
+async def test_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    migrate(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = path.read_bytes()
+    with pytest.raises(Unavailable, match="newer version") as refusal:
+        async with open_store(f"sqlite:///{path}"):
+            pass
+    assert refusal.value.code == "database_newer"
+    assert path.read_bytes() == before
+
+
+async def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(Unavailable, match="DATA_DIR") as refusal:
+        async with open_store(f"sqlite:///{tmp_path}/data/app.db"):
+            pass
+    assert str(tmp_path / "data") in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda path: path.mkdir(), lambda path: path.write_bytes(b"no database" * 500)], ids=["folder", "text"]
+)
+async def test_file_that_is_no_database_is_refused_clearly(tmp_path: Path, spoil: object) -> None:
+    path = tmp_path / "app.db"
+    assert callable(spoil)
+    spoil(path)
+    with pytest.raises(Unavailable, match="DATABASE_URL"):
+        async with open_store(f"sqlite:///{path}"):
+            pass
+
+
+async def test_server_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="cannot be reached") as refusal:
+        async with open_store(f"postgresql://user:secret@/db?host={tmp_path}"):
+            pass
+    assert "secret" not in str(refusal.value)
