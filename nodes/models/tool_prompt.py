@@ -19,6 +19,9 @@ _KEPT_KEYWORDS: Final = frozenset(
 )
 """What constrained decoding handles everywhere; the full schema is checked on the governed path."""
 
+_FAILED: Final = "\nThe call failed. Correct it and call the tool again."
+"""Without being asked to, a small model reports the error instead of mending its call."""
+
 _INSTRUCTION: Final = """\
 Reply with exactly one JSON object, either
 {"tool": "<name>", "arguments": {...}} to use a tool, or
@@ -64,7 +67,8 @@ def build_plain_prompt(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 def _told(message: AnyMessage, *, in_json: bool) -> AnyMessage:
     if isinstance(message, ToolMessage):
-        return HumanMessage(f"Result of {message.name or 'the tool'}: {_cut(str(message.text))}")
+        failed = _FAILED if in_json and message.status == "error" else ""
+        return HumanMessage(f"Result of {message.name or 'the tool'}: {_cut(str(message.text))}{failed}")
     if isinstance(message, AIMessage):
         return AIMessage(_said(message, in_json=in_json))
     return message

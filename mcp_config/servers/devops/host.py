@@ -79,7 +79,8 @@ def _mounts() -> list[str]:
 def _describe_disk(path: str) -> str:
     usage = psutil.disk_usage(path)
     free, total, used = (format_bytes(size) for size in (usage.free, usage.total, usage.used))
-    return f"{path}: {free} free of {total}, {used} used ({usage.percent:.0f} %)"
+    # name before number: small models otherwise read off the wrong one
+    return f"{path}: free {free}; used {used} ({usage.percent:.0f} %); size {total}"
 
 
 def _sample(process: psutil.Process) -> None:
