@@ -18,8 +18,8 @@ STALLED_SECONDS: Final = 30.0
 """A reader that takes nothing for so long is dropped; it resumes by `Last-Event-ID`."""
 RETRY: Final = b"retry: 1000\n\n"
 HEARTBEAT: Final = b": still here\n\n"
-ERROR: Final = b'event: error\ndata: {"code":"stream_broken","detail":"Read on with Last-Event-ID."}\n\n'
-"""Said outside the log, without an id: the run goes on, only this reading of it broke."""
+BROKEN: Final = b": this reading broke; read on with Last-Event-ID\n\n"
+"""A comment and no event: the run goes on, and every `data:` is an event of its log."""
 
 _log = structlog.stdlib.get_logger("server.sse")
 
@@ -111,7 +111,7 @@ async def frames(
                 yield HEARTBEAT
     except Exception:
         _log.exception("a reader's stream broke")
-        yield ERROR
+        yield BROKEN
     finally:
         await _end(upcoming, drained)
 

@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message
 
 from server.errors import Invalid
-from server.sse import ERROR, HEARTBEAT, RETRY, EventStream, frames, read_cursor
+from server.sse import BROKEN, HEARTBEAT, RETRY, EventStream, frames, read_cursor
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ async def test_draining_ends_the_stream_with_a_hint_to_come_back() -> None:
     assert [frame async for frame in stream] == [RETRY]
 
 
-async def test_a_reading_that_breaks_ends_with_an_error_outside_the_log() -> None:
+async def test_a_reading_that_breaks_says_so_and_makes_no_event_of_it() -> None:
     sent = [frame async for frame in frames(broken(), asyncio.Event())]
-    assert sent == [RETRY, b"id: 1\nevent: model.delta\ndata: {}\n\n", ERROR]
+    assert sent == [RETRY, b"id: 1\nevent: model.delta\ndata: {}\n\n", BROKEN]
 
 
 async def test_a_reader_that_leaves_lets_the_source_go() -> None:
