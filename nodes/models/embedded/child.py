@@ -19,7 +19,7 @@ _QUIET: Final = 1
 
 
 def main(weights: str, context_tokens: int, threads: int, parent: int) -> None:
-    _end_with(parent)
+    end_with(parent)
     import xllamacpp  # type: ignore[import-untyped]  # noqa: PLC0415  (only this process may die of a wrong processor)
 
     params = xllamacpp.CommonParams()
@@ -40,7 +40,7 @@ def main(weights: str, context_tokens: int, threads: int, parent: int) -> None:
         time.sleep(3600)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Has the kernel end us when the parent is gone, also by `kill -9`."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went before we asked

@@ -25,8 +25,9 @@ WarmUp = Callable[[], Awaitable[object]]
 """Asks the model something whose long beginning later prompts share, so that it is read before anybody waits."""
 
 ENGINE_COMMAND: Final = (sys.executable, "-m", "nodes.models.embedded.child")
-_BACKOFF_SECONDS: Final = (0.2, 2.0, 10.0, 30.0)
-_PATIENT_STARTS: Final = 3
+_BACKOFF_SECONDS: Final = (0.2, 0.5, 5.0, 30.0)
+"""After a life that answered, after one failed start, after two, after more."""
+_PATIENT_STARTS: Final = 2
 """After so many failed starts in a row nobody is kept waiting any more; the engine goes on trying."""
 _WAIT_SECONDS: Final = 900.0
 

@@ -42,12 +42,12 @@ def _continue(weights: Weights, part: Path, meter: Meter) -> None:
     if done > weights.size:
         part.unlink()
         done = 0
-    headers = {"range": f"bytes={done}-"} if done else {}
+    headers = {"accept-encoding": "identity"} | ({"range": f"bytes={done}-"} if done else {})
     with httpx.stream("GET", weights.url, headers=headers, timeout=_TIMEOUT, follow_redirects=True) as response:
         response.raise_for_status()
         resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
         with part.open("ab" if resumed else "wb") as file:
-            for block in response.iter_bytes(1 << 20):
+            for block in response.iter_raw():  # as it comes: a chunk that is being gathered would be lost
                 file.write(block)
                 meter.show(file.tell(), weights.size)
 

@@ -25,6 +25,8 @@ def pull_weights(weights: Weights, folder: Path, meter: Meter) -> Path:
     Raises: WeightsError with one line that says what to do.
     """
     try:
+        if path := find_weights(weights, folder):
+            return path
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(weights, folder, meter):
             return find_weights(weights, folder) or _fetch(weights, folder, meter)
