@@ -111,10 +111,19 @@ class ToolRegistry(ToolBox):
         for connection in self._connections:
             for definition in connection.listing.tools:
                 if connection.config.offers(definition.name):
-                    tool = self._offer(connection, definition)
-                    if tools.setdefault(tool.spec.name, tool) is not tool:
-                        self._tell_once(f"MCP server {tool.spec.server}: {tool.spec.name} is taken by another tool")
+                    self._take(self._offer(connection, definition), tools)
         self._tools = tools
+
+    def _take(self, tool: OfferedTool, tools: dict[str, OfferedTool]) -> None:
+        settings = build_settings(self._policies, name := tool.spec.name)
+        if settings.sandbox not in (None, "none"):
+            # never with less protection than was asked for
+            self._tell_once(f"{name} is not offered: there is no sandbox yet that could give it `{settings.sandbox}`")
+        elif tools.setdefault(name, tool) is not tool:
+            self._tell_once(f"MCP server {tool.spec.server}: the name {name} is taken by another server's tool")
+        for key in ("rate", "redact"):
+            if getattr(settings, key):
+                self._tell_once(f"tool policies: `{key}` of {name} is not enforced yet")
 
     def _offer(self, connection: Connection, definition: Definition) -> OfferedTool:
         config = connection.config

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from config.agents import AgentPolicies, AgentSpec
 from config.ids import new_id
-from config.policies import Rule, ToolPolicies
+from config.policies import Rule, ToolPolicies, ToolSettings
 from mcp_config.connection import ServerHealth
 from mcp_config.registry import Deadlines, ToolRegistry, open_registry
 from mcp_config.server_config import ServerConfig
@@ -21,6 +21,11 @@ from mcp_config.tools import Caller, ToolCall, ToolResult
 
 CHAOS = Path(__file__).parent.parent / "support" / "chaos_server.py"
 ALLOW_ALL = ToolPolicies(rules=[Rule(match="*", verdict="allow")])
+
+
+def hurried(tool: str, seconds: float) -> ToolPolicies:
+    """Everything is allowed, and this one tool has a short deadline."""
+    return ToolPolicies(rules=ALLOW_ALL.rules, tools={tool: ToolSettings(timeout=seconds)})
 
 
 def chaos(name: str, mode: str = "healthy", *arguments: str) -> ServerConfig:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.mcp_config.rig import Rig, chaos, find_groups, members, open_rig, until
+from tests.mcp_config.rig import Rig, chaos, find_groups, hurried, members, open_rig, until
 
 
 async def assert_healthy(rig: Rig) -> None:
@@ -30,7 +30,7 @@ async def test_crash_in_a_call_is_an_error_within_a_second_and_the_server_comes_
 
 
 async def test_hanging_call_times_out_and_its_whole_process_group_is_gone() -> None:
-    async with open_rig(chaos("sick", "hang"), chaos("well"), call=2) as rig:
+    async with open_rig(chaos("sick", "hang"), chaos("well"), policies=hurried("sick__act", 2)) as rig:
         groups = find_groups("hang")
         assert groups
         began = time.monotonic()
@@ -43,7 +43,7 @@ async def test_hanging_call_times_out_and_its_whole_process_group_is_gone() -> N
 
 
 async def test_server_that_swallows_a_call_is_started_again_after_the_deadline() -> None:
-    async with open_rig(chaos("sick", "silent"), call=0.3) as rig:
+    async with open_rig(chaos("sick", "silent"), policies=hurried("sick__act", 0.3)) as rig:
         groups = find_groups("silent")
         assert (await rig.call("sick__act")).status == "timeout"
         await until(lambda: not members(groups))
@@ -52,7 +52,7 @@ async def test_server_that_swallows_a_call_is_started_again_after_the_deadline()
 
 @pytest.mark.parametrize("mode", ["garbage", "wrongid"])
 async def test_noise_instead_of_an_answer_times_out_and_only_that_server_is_reset(mode: str) -> None:
-    async with open_rig(chaos("sick", mode), chaos("well"), call=0.5) as rig:
+    async with open_rig(chaos("sick", mode), chaos("well"), policies=hurried("sick__act", 0.5)) as rig:
         well = find_groups("healthy")
         assert (await rig.call("sick__act")).status == "timeout"
         await assert_healthy(rig)

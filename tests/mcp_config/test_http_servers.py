@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mcp_config.server_config import ServerConfig
-from tests.mcp_config.rig import chaos, open_rig, until
+from tests.mcp_config.rig import chaos, hurried, open_rig, until
 
 PROGRAM = Path(__file__).parent.parent / "support" / "http_server.py"
 
@@ -22,8 +22,9 @@ async def open_http_server(port: int = 0) -> AsyncIterator[int]:
     process = await asyncio.create_subprocess_exec(sys.executable, str(PROGRAM), str(port), stdout=pipe)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(15):
-            yield int(await process.stdout.readline())
+        async with asyncio.timeout(30):
+            listening = int(await process.stdout.readline())
+        yield listening
     finally:
         process.kill()
         await process.wait()
@@ -51,7 +52,7 @@ async def test_too_big_an_answer_fails_and_the_server_is_reset() -> None:
 
 @pytest.mark.slow
 async def test_hanging_call_times_out_and_the_next_one_works() -> None:
-    async with open_http_server() as port, open_rig(web(port), call=0.5) as rig:
+    async with open_http_server() as port, open_rig(web(port), policies=hurried("web__hang", 0.5)) as rig:
         assert (await rig.call("web__hang")).status == "timeout"
         await rig.until("web", "ready")
         assert (await rig.call("web__echo", text="again")).content == "again"
@@ -61,7 +62,7 @@ async def test_hanging_call_times_out_and_the_next_one_works() -> None:
 async def test_server_killed_in_a_call_and_started_again_is_used_again() -> None:
     async with contextlib.AsyncExitStack() as stack:
         async with open_http_server() as port:
-            rig = await stack.enter_async_context(open_rig(web(port), chaos("well"), call=3))
+            rig = await stack.enter_async_context(open_rig(web(port), chaos("well"), policies=hurried("web__hang", 3)))
             call = asyncio.ensure_future(rig.call("web__hang"))
             await until(lambda: rig.ledger.entries == ["started web__hang"])
         assert (await call).status in ("error", "timeout")
