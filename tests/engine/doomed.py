@@ -1,6 +1,6 @@
 """A process that carries runs until it is killed: `python -m tests.engine.doomed FOLDER BASE_URL [repeatable]`.
 
-Its one tool writes a line to FOLDER/acts and never returns.
+Its one tool writes a line to FOLDER/acts, prints the run's id, and never returns.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ class Elsewhere(ScriptedModel):
 async def carry(folder: Path, base_url: str, *, repeatable: bool) -> None:
     async def act(call: ToolCall) -> ToolResult:
         note_act(folder)
+        print(call.caller.run_id, flush=True)  # noqa: T201 the word that its killer waits for
         await asyncio.Event().wait()
         raise AssertionError
 
     site = Site(folder, Elsewhere(base_url), {"time__now": Tool(act, repeatable=repeatable)})
     async with site.house() as house:
-        run = await ask(house, "what time is it?", agent_id="clock")
-        (folder / "run").write_text(run.id)
+        await ask(house, "what time is it?", agent_id="clock")
         await asyncio.Event().wait()
 
 

@@ -94,18 +94,18 @@ async def test_run_that_took_its_process_down_three_times_is_given_up(site: Site
 @asynccontextmanager
 async def _killed_in_a_tool_call(site: Site, *options: str) -> AsyncIterator[str]:
     """Starts a process that carries a run, kills it in the middle of the tool's act, and yields the run's id."""
-    acts = site.folder / "acts"
     command = (sys.executable, "-m", "tests.engine.doomed", str(site.folder), site.script.base_url, *options)
-    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2])
+    checkout = Path(__file__).parents[2]
+    process = await asyncio.create_subprocess_exec(*command, cwd=checkout, stdout=asyncio.subprocess.PIPE)
     try:
+        assert process.stdout
         async with asyncio.timeout(30):
-            while not acts.exists():
-                assert process.returncode is None
-                await asyncio.sleep(0.02)
+            while not (line := await process.stdout.readline()).startswith(b"run_"):
+                assert line, "it ended before it acted"
     finally:
         process.kill()
         await process.wait()
-    yield (site.folder / "run").read_text()
+    yield line.decode().strip()
 
 
 async def _stored(site: Site, run_id: str) -> list[LoggedEvent]:
