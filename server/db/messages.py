@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import exists, literal, select
+from sqlalchemy import exists, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from config.ids import new_id
@@ -56,9 +56,12 @@ class Messages:
             return await page_of(session, rows, MessageRow.id, query, _resource)
 
     async def branch(self, message_id: str, limit: int) -> list[Message]:
-        """Returns the message and up to `limit - 1` before it on its branch, oldest first."""
+        """Returns the message and up to `limit - 1` before it on its branch, oldest first.
+
+        System messages that hold are always among them, however far back they were said.
+        """
         async with self._database.read() as session:
-            return [_resource(row) for row in reversed(await _ancestry(session, message_id, limit))]
+            return [_resource(row) for row in reversed(_in_force(await _ancestry(session, message_id, limit)))]
 
 
 async def find_question(session: ReadSession, conversation_id: str) -> str | None:
@@ -118,9 +121,16 @@ async def _ancestry(session: ReadSession, message_id: str, limit: int) -> list[M
     first = start.add_columns(literal(1).label("depth")).cte("ancestry", recursive=True)
     parent = aliased(MessageRow)
     step = select(parent.id, parent.parent_id, first.c.depth + 1).join(first, parent.id == first.c.parent_id)
-    chain = first.union_all(step.where(first.c.depth < limit))
-    rows = select(MessageRow).join(chain, MessageRow.id == chain.c.id).order_by(chain.c.depth)
+    chain = first.union_all(step)
+    near = or_(chain.c.depth <= limit, MessageRow.role == "system")
+    rows = select(MessageRow).join(chain, MessageRow.id == chain.c.id).where(near).order_by(chain.c.depth)
     return list(await session.scalars(rows))
+
+
+def _in_force(newest_first: list[MessageRow]) -> list[MessageRow]:
+    """Of the system messages that came with a history only the last holds: with each one a client says all it means."""
+    sent = [row for row in newest_first if row.role == "system" and row.digest is not None]
+    return [row for row in newest_first if row not in sent[1:] and (row.content or row.role != "system")]
 
 
 def _resource(row: MessageRow) -> Message:

@@ -23,6 +23,7 @@ from graph.events import (
     Usage,
 )
 from server.db.answer import read_answer
+from server.db.digests import next_digest
 from server.db.sessions import WriteSession
 from server.db.tables import MessageRow, RunRow, StepRow, ToolCallRow
 
@@ -126,14 +127,17 @@ async def _project_end(session: WriteSession, event: RunCompleted | RunFailed | 
 
 
 async def _answer(session: WriteSession, run: RunRow, event: RunCompleted) -> MessageRow:
+    content = await read_answer(session, run.id)
+    asked = await session.scalar(select(MessageRow.digest).where(MessageRow.id == run.input_id))
     return MessageRow(
         id=event.message_id,
         conversation_id=run.conversation_id,
         parent_id=run.input_id,
         floating=False,
         role="assistant",
-        content=await read_answer(session, run.id),
+        content=content,
         attachments=[],
         run_id=run.id,
+        digest=next_digest(asked, "assistant", content) if asked else None,
         created_at=event.at,
     )

@@ -42,8 +42,10 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, owner: str, role: Role, conversation_id: str, new: NewRun, revision: int) -> Run:
-        """Puts a run in the conversation's queue, for the newest user message of its newest branch.
+    async def create(
+        self, owner: str, role: Role, conversation_id: str, new: NewRun, revision: int, question: str | None = None
+    ) -> Run:
+        """Puts a run in the conversation's queue, for a user message: by default the newest of the newest branch.
 
         Raises:
             NotFound: the conversation is not there, or another owner's.
@@ -52,10 +54,10 @@ class Runs:
 
         async def work(session: WriteSession) -> Run:
             await get_conversation(session, owner, conversation_id)
-            question = await find_question(session, conversation_id)
-            if question is None:
+            asked = question or await find_question(session, conversation_id)
+            if asked is None:
                 raise Conflict("no_user_message", "This conversation has no user message yet; post one first.")
-            row = _new_row(owner, role, conversation_id, new, revision, question)
+            row = _new_row(owner, role, conversation_id, new, revision, asked)
             session.add(row)
             return _resource(row)
 

@@ -12,6 +12,7 @@ from server.db.conversations import Conversations
 from server.db.database import Database, open_database
 from server.db.events import EventLog
 from server.db.feed import Feed
+from server.db.histories import Histories
 from server.db.messages import Messages
 from server.db.migrating import migrate
 from server.db.runs import Runs
@@ -23,6 +24,7 @@ class Store:
     database: Database
     conversations: Conversations
     messages: Messages
+    histories: Histories
     runs: Runs
     events: EventLog
     tool_calls: ToolCalls
@@ -49,6 +51,7 @@ async def open_store(database_url: str) -> AsyncIterator[Store]:
             database=database,
             conversations=Conversations(database),
             messages=Messages(database),
+            histories=Histories(database),
             runs=Runs(database),
             events=EventLog(database, feed),
             tool_calls=ToolCalls(database),

@@ -23,10 +23,15 @@ class Row(DeclarativeBase):
 
 class ConversationRow(Row):
     __tablename__ = "conversations"
-    __table_args__ = (Index("conversations_by_owner", "owner", "id"),)
+    __table_args__ = (
+        Index("conversations_by_owner", "owner", "id"),
+        Index("conversations_by_key", "owner", "external_key", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     owner: Mapped[str]
+    external_key: Mapped[str | None]
+    """The client's own name for it, where the client has one."""
     title: Mapped[str | None] = mapped_column(Prose())
     labels: Mapped[dict[str, str]] = mapped_column("metadata", JsonOf(dict[str, str]))
     created_at: Mapped[datetime]
@@ -37,6 +42,7 @@ class MessageRow(Row):
     __table_args__ = (
         Index("messages_by_conversation", "conversation_id", "id"),
         Index("messages_by_parent", "parent_id"),
+        Index("messages_by_digest", "digest"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -49,6 +55,8 @@ class MessageRow(Row):
     attachments: Mapped[list[Attachment]] = mapped_column(JsonOf(list[Attachment]))
     run_id: Mapped[str | None]
     """The run that wrote it; None for what a client posted."""
+    digest: Mapped[str | None] = mapped_column(String(64))
+    """All that was said up to here, as a hash; None where it did not come with a history."""
     created_at: Mapped[datetime]
 
 

@@ -38,15 +38,19 @@ class Engine:
         self._tasks: set[asyncio.Task[object]] = set()
         self._stopping = False
 
-    async def create_run(self, owner: str, role: Role, conversation_id: str, new: NewRun) -> Run:
+    async def create_run(
+        self, owner: str, role: Role, conversation_id: str, new: NewRun, question: str | None = None
+    ) -> Run:
         """Accepts a run. It begins at once, or after the conversation's earlier ones.
+
+        `question` is the user message that it answers; by default the newest one of the newest branch.
 
         Raises:
             NotFound: the conversation is not there, or another owner's.
             Invalid: there is no such agent, or it is disabled.
             Conflict: there is no user message to answer.
         """
-        return await self._unbroken(self._create_run(owner, role, conversation_id, new))
+        return await self._unbroken(self._create_run(owner, role, conversation_id, new, question))
 
     async def cancel(self, owner: str, run_id: str) -> Run:
         """Asks a run to stop and returns it as it is now; asking again changes nothing.
@@ -90,12 +94,12 @@ class Engine:
             await asyncio.gather(*late, return_exceptions=True)
         self._store.feed.close()
 
-    async def _create_run(self, owner: str, role: Role, conversation_id: str, new: NewRun) -> Run:
+    async def _create_run(self, owner: str, role: Role, conversation_id: str, new: NewRun, question: str | None) -> Run:
         edition = await self._registry.present()
         if new.agent_id not in edition.agents:
             detail = f"There is no enabled agent {new.agent_id!r}; GET /v1/agents lists them."
             raise Invalid("unknown_agent", detail, pointer="/agent_id")
-        run = await self._store.runs.create(owner, role, conversation_id, new, edition.revision)
+        run = await self._store.runs.create(owner, role, conversation_id, new, edition.revision, question)
         self._schedule(run.id)
         return run
 
