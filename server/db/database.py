@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -18,6 +18,8 @@ from server.db.write_queue import Work, WriteQueue, open_write_queue
 from server.errors import Unavailable
 
 T = TypeVar("T")
+_PATIENCE_SECONDS: Final = 30
+"""For a free connection: a thousand readers who come at once are served one after the other, not turned away."""
 
 
 class Database:
@@ -79,13 +81,15 @@ def _postgresql_engine(address: URL, *, read_only: bool) -> AsyncEngine:
         pool_pre_ping=True,
         pool_size=size,
         max_overflow=0,
-        pool_timeout=10,
+        pool_timeout=_PATIENCE_SECONDS,
         connect_args={"connect_timeout": 5, "options": options},
     )
 
 
 def _sqlite_engine(address: URL, *, read_only: bool) -> AsyncEngine:
-    engine = create_async_engine(address, pool_size=4 if read_only else 1, max_overflow=0, pool_timeout=10)
+    engine = create_async_engine(
+        address, pool_size=4 if read_only else 1, max_overflow=0, pool_timeout=_PATIENCE_SECONDS
+    )
     # A read transaction that is upgraded to a write gets SQLITE_BUSY at once, so a write says at its begin what it is.
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
