@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from config.agents import AgentsFile, AgentSpec
 from config.settings import Settings
+from nodes.models.adapting import AdaptingModel
 from nodes.models.clients import EmbeddedClient, RemoteClient, find_obstacle
 from nodes.models.constrained import ClosableModel
 from nodes.models.embedded.engine import Engine, EngineHealth, WarmUp, open_engine
@@ -14,10 +15,12 @@ from nodes.models.fallback import FallbackModel
 from nodes.models.late import LateModel
 from nodes.models.port import ChatModel, ModelError
 from nodes.models.schema_tools import SchemaToolsModel
-from nodes.models.selectors import DEFAULT, VISION, Selected, build_selection
-from nodes.models.traits import find_traits
+from nodes.models.selectors import DEFAULT, FAST, VISION, Selected, build_selection
+from nodes.models.traits import EMBEDDED_MODEL, find_traits
 
 _log = logging.getLogger(__name__)
+
+_EMBEDDED = f"embedded:{EMBEDDED_MODEL}"
 
 
 class Models:
@@ -36,9 +39,14 @@ class Models:
         selection = build_selection(agent.selectors, self._aliases)
         if images:
             selection = self._seeing(selection)
-        usable = self._usable(selection)
-        models = [self._get(selected) for selected in usable]
-        return models[0] if len(models) == 1 else FallbackModel(models)
+        return self._first_of(selection)
+
+    def for_chores(self) -> ChatModel:
+        """Returns the model for short work that no agent does: `fast` where that is configured, else the default one.
+
+        Raises `ModelError` when it cannot be used, saying what to configure.
+        """
+        return self._first_of(build_selection([FAST if FAST in self._aliases else DEFAULT], self._aliases))
 
     def start(self, warm_up: WarmUp | None = None) -> None:
         """Begins, in the background, what the configured agents will need first; returns at once.
@@ -53,8 +61,14 @@ class Models:
 
     def health(self) -> dict[str, EngineHealth]:
         """Returns how the models are that run here; remote ones are asked only when there is something to ask."""
-        local = [selected for selected in self._first_choices() if selected.provider == "embedded"]
-        return {str(selected): self._engine.health for selected in local}
+        used = any(selected.provider == "embedded" for selected in self._first_choices())
+        return {_EMBEDDED: self._engine.health} if used or self._engine.health.state != "idle" else {}
+
+    async def close(self) -> None:
+        """Gives up what `start` has begun and nobody waits for any more."""
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
 
     def _first_choices(self) -> list[Selected]:
         """What enabled agents use first; an agent that is misconfigured has its own error when it is run."""
@@ -67,6 +81,10 @@ class Models:
                 continue
             chosen.update(dict.fromkeys(selection[:1]))
         return list(chosen)
+
+    def _first_of(self, selection: Sequence[Selected]) -> ChatModel:
+        models = [self._get(selected) for selected in self._usable(selection)]
+        return models[0] if len(models) == 1 else FallbackModel(models)
 
     def _seeing(self, selection: Sequence[Selected]) -> list[Selected]:
         """Raises: ModelError when none of the models can see and no `vision` is configured."""
@@ -99,7 +117,8 @@ class Models:
         if selected.provider == "embedded":
             late = LateModel(str(selected), context, EmbeddedClient(self._engine, self._closing).find)
             return SchemaToolsModel(late)
-        return LateModel(str(selected), context, RemoteClient(selected, self._settings, self._closing).find)
+        late = LateModel(str(selected), context, RemoteClient(selected, self._settings, self._closing).find)
+        return AdaptingModel(late) if selected.provider == "ollama" else late
 
     def _prepare(self, model: ChatModel) -> None:
         task = asyncio.create_task(model.ready())
@@ -111,4 +130,6 @@ class Models:
 async def open_models(settings: Settings, agents_file: AgentsFile) -> AsyncIterator[Models]:
     """Yields the models. Nothing is imported, fetched or started before `start` or a first call."""
     async with open_engine(settings.model_dir) as engine, AsyncExitStack() as closing:
-        yield Models(settings, agents_file, engine, closing)
+        models = Models(settings, agents_file, engine, closing)
+        closing.push_async_callback(models.close)
+        yield models

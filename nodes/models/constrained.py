@@ -7,10 +7,14 @@ from langchain_core.messages import AnyMessage
 from typing_extensions import override
 
 from mcp_config.tools import ToolSpec
-from nodes.models.port import ChatModel, JsonObject, ModelReply, TextDelta
+from nodes.models.port import ChatModel, JsonObject, ModelError, ModelReply, TextDelta
 
 Replies = AsyncGenerator[TextDelta | ModelReply, None]
 """Text as it is made, then the whole reply. Closing it ends the request at the provider."""
+
+
+class ToolsUnsupported(ModelError):
+    """The provider takes no tools for this model."""
 
 
 class ClosableModel(ChatModel, Protocol):

@@ -17,11 +17,13 @@ from langchain_core.exceptions import (
     ModelTimeoutError,
 )
 
+from nodes.models.constrained import ToolsUnsupported
 from nodes.models.port import ModelError
 
 Failure = Literal["auth", "missing", "busy", "rejected", "too_long", "broken", "unreachable", "timeout", "unreadable"]
 
 _LONGEST_QUOTE = 300
+_NO_TOOLS = "does not support tools"
 _TOO_LONG = re.compile(
     r"exceed\w*( the)?( available)? context|maximum context length|prompt is too long", re.IGNORECASE
 )
@@ -73,7 +75,8 @@ class Endpoint:
             remedy=self.when_missing,
             words=self._quote(error),
         )
-        return ModelError(code, detail)
+        kind = ToolsUnsupported if _NO_TOOLS in _words(error) else ModelError
+        return kind(code, detail)
 
     def _quote(self, error: Exception) -> str:
         """The provider's own words on one line, without secrets."""

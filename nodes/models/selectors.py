@@ -12,6 +12,7 @@ from nodes.models.port import ModelError
 
 DEFAULT: Final = "default"
 VISION: Final = "vision"
+FAST: Final = "fast"
 Aliases = Mapping[str, ModelSelector | list[ModelSelector]]
 
 

@@ -70,7 +70,7 @@ async def _uses_a_tool_and_its_result(model: ChatModel) -> None:
 
 
 async def _keeps_a_path_relative(model: ChatModel) -> None:
-    asked = [CLERK, HumanMessage("What does docs/adr/0001-layout.md say?")]
+    asked: list[AnyMessage] = [CLERK, HumanMessage("What does docs/adr/0001-layout.md say?")]
     (call,) = (await hear(model, asked, [CLOCK, FILES])).reply.message.tool_calls
     assert (call["name"], call["args"]) == ("docs__read_file", {"path": "docs/adr/0001-layout.md"})
 

@@ -13,8 +13,8 @@ from mcp_config.tools import JsonObject
 from nodes.models.port import ModelError, ModelReply, TextDelta, Usage
 from nodes.models.providers.embedded_client import build_embedded_client
 from nodes.models.schema_tools import SchemaToolsModel
-from tests.models.chats import GREETING, hear, tool
-from tests.support.scripted_model import Replies, ScriptedModel
+from tests.models.chats import GREETING, general, hear, opened, tool
+from tests.support.scripted_model import Replies, ScriptedModel, anything
 
 CLOCK = tool("time__now", {"zone": {"type": "string", "description": "IANA name"}}, "Tells the time.")
 SHELL = tool("ops__top", description="Lists processes.")
@@ -98,6 +98,16 @@ async def test_without_tools_it_is_a_plain_chat(model: SchemaToolsModel, scripte
     heard = await hear(model)
     assert heard.text == ["Hi ", "there"]
     assert "response_format" not in scripted_model.requests[0].body
+
+
+async def test_ollama_model_without_tools_is_given_them_by_schema(scripted_model: ScriptedModel) -> None:
+    scripted_model.when(lambda request: bool(request.tools), Replies.error(400, '"m1" does not support tools'))
+    scripted_model.always(anything, Replies.json({"tool": "ops__top", "arguments": {}}))
+    async with opened(scripted_model, "ollama") as models:
+        for _ in range(2):
+            (call,) = (await hear(general(models), GREETING, [SHELL])).reply.message.tool_calls
+            assert call["name"] == "ops__top"
+    assert [bool(request.tools) for request in scripted_model.requests] == [True, False, False]
 
 
 @pytest.mark.parametrize("cut", ['{"tool": "time__now", "argum', "", '{"tool": "time__now", "arguments": {"zone": "As'])
