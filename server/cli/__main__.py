@@ -1,25 +1,45 @@
-"""`open-agent`, also as `python -m server.cli`."""
+"""`open-agent`, also as `python -m server.cli`. Only the command that is asked for is imported."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 import typer
 
-from server.cli import weights
-from server.cli.eval import evaluate
-from server.cli.openapi import openapi
-from server.cli.serve import serve
+from server.cli.lazy import Listed, build_lazy_group
 from server.version import VERSION
+
+_TALK: Final = "Talk to a running server"
+_RUN: Final = "Run a server"
+_WORK: Final = "Work on it"
+
+COMMANDS: Final[Mapping[str, Listed]] = {
+    "chat": Listed(
+        "server.cli.chat:chat", "Ask, and see the plan, the steps and the tool calls as they happen.", _TALK
+    ),
+    "runs": Listed("server.cli.runs:app", "What runs did: their plan, steps and tool calls.", _TALK),
+    "agents": Listed("server.cli.agents:app", "The agents that answer.", _TALK),
+    "tools": Listed("server.cli.tools:app", "The tools that agents use, and calling one by hand.", _TALK),
+    "serve": Listed(
+        "server.cli.serve:serve", "Start the server and print its address, the API key and a line to try it with.", _RUN
+    ),
+    "model": Listed("server.cli.weights:app", "The embedded model that answers when no other is configured.", _RUN),
+    "eval": Listed("server.cli.eval:evaluate", "Measure the accuracy of routing; fails below `--min`.", _WORK),
+    "openapi": Listed(
+        "server.cli.openapi:openapi", "Print the OpenAPI description of the REST API, or write it to a file.", _WORK
+    ),
+}
+"""All commands, in the order of the help. What help says is held equal to what each says of itself by a test."""
 
 app = typer.Typer(
     name="open-agent",
-    help="A multi-agent backend: a router plans, specialists act with MCP tools, every step can be read.",
+    cls=build_lazy_group(COMMANDS),
+    help="""A multi-agent backend: a router plans, specialists act with MCP tools, every step can be read.
+
+Start with `open-agent serve` (or `make run`); then, in another terminal: `open-agent chat`.""",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(serve)
-app.command("eval")(evaluate)
-app.command()(openapi)
-app.add_typer(weights.app, name="model")
 
 
 def _print_version(wanted: bool) -> None:
@@ -28,7 +48,9 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-VersionOption = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")]
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+]
 
 
 @app.callback()
