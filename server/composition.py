@@ -2,42 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 
-from config.agents import ROUTER, AgentsFile, AgentSpec, load_agents
-from config.policies import ToolPolicies, load_policies
+from config.agents import ROUTER, AgentSpec
 from config.settings import Settings
 from mcp_config.registry import Deadlines, open_registry
-from mcp_config.server_config import ServerConfig
-from mcp_config.server_variables import build_variables
-from mcp_config.servers_file import load_servers
 from nodes.models.catalog import Models, open_models
 from nodes.routing import build_warm_up
 from server.application import Application
+from server.configuration import load_configuration
 from server.db.store import open_store
 from server.engine.checkpoints import open_checkpoints
 from server.engine.engine import open_engine
 from server.engine.ledger import ToolLedger
 from server.keys import KeyRing, load_api_keys
 from server.registry import AgentRegistry
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """The files that people write, read and checked."""
-
-    agents: AgentsFile
-    policies: ToolPolicies
-    servers: list[ServerConfig]
-
-
-def load_configuration(settings: Settings) -> Configuration:
-    """Raises `ConfigError`, with a line for each mistake of the first file that has any."""
-    return Configuration(
-        agents=load_agents(settings.agents_file),
-        policies=load_policies(settings.tool_policies_file),
-        servers=load_servers(settings.mcp_servers, build_variables(settings)),
-    )
 
 
 @asynccontextmanager

@@ -12,7 +12,8 @@ import httpx
 
 from config.settings import Settings, load_settings
 from server.app import build_app
-from server.serving import address_of, bind, run_server
+from server.listening import address_of, bind
+from server.serving import run_server
 
 ADMIN_KEY: Final = "admin-key-for-tests"
 USER_KEY: Final = "user-key-for-tests"
