@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, Listed]] = {
     "serve": Listed(
         "server.cli.serve:serve", "Start the server and print its address, the API key and a line to try it with.", _RUN
     ),
+    "doctor": Listed("server.cli.doctor:doctor", "Check the set-up, and say what to mend.", _RUN),
     "model": Listed("server.cli.weights:app", "The embedded model that answers when no other is configured.", _RUN),
     "eval": Listed("server.cli.eval:evaluate", "Measure the accuracy of routing; fails below `--min`.", _WORK),
     "openapi": Listed(

@@ -1,6 +1,11 @@
-"""Cuts a text that is still being written into blocks of Markdown that are finished. Knows no terminal."""
+"""Cuts a text that is still being written into blocks of Markdown that are finished, and shows a block tightly."""
 
+from itertools import dropwhile
 from typing import Final
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import Markdown
+from rich.segment import Segment
 
 _FENCES: Final = ("```", "~~~")
 
@@ -45,3 +50,21 @@ def _fence_after(line: str, fence: str) -> str:
     if fence:
         return "" if start == fence else fence
     return start if start in _FENCES else ""
+
+
+class TightMarkdown:
+    """Markdown without the empty lines that rich puts around blocks: here each block is printed on its own."""
+
+    def __init__(self, text: str) -> None:
+        self._markdown = Markdown(text)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._markdown, options, pad=False)
+        from_first = list(dropwhile(_is_blank, lines))
+        for line in reversed(list(dropwhile(_is_blank, reversed(from_first)))):
+            yield from line
+            yield Segment.line()
+
+
+def _is_blank(line: list[Segment]) -> bool:
+    return not "".join(segment.text for segment in line).strip()

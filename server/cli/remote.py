@@ -51,7 +51,7 @@ def find_server(url: str | None, key: str | None) -> tuple[str, str]:
     settings = settings_or_exit()
     if url and not key and urlsplit(url).hostname not in _LOOPBACK:
         stop_with(f"Give the API key of {url} with --key or OPEN_AGENT_API_KEY: the local one is not sent elsewhere.")
-    return (url or _address(settings)).rstrip("/"), key or _local_key(settings)
+    return (url or address_of_settings(settings)).rstrip("/"), key or _local_key(settings)
 
 
 def explained(error: ClientError) -> str:
@@ -65,18 +65,32 @@ async def _call(address: str, key: str, work: Callable[[Client], Awaitable[T]]) 
         return await work(client)
 
 
-def _address(settings: Settings) -> str:
+def address_of_settings(settings: Settings) -> str:
+    """Returns where this machine reaches the server that these settings start."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
-def _local_key(settings: Settings) -> str:
+def find_local_key(settings: Settings) -> str | None:
+    """Returns a key that this configuration's server takes; None before its first start.
+
+    Raises:
+        OSError: the generated key's file cannot be read.
+    """
     if settings.api_keys:
         return settings.api_keys[0].key.get_secret_value()
-    file = settings.data_dir / GENERATED_KEY_FILE
     try:
-        return file.read_text().strip()
-    except FileNotFoundError:
-        stop_with(f"There is no API key in {shown_path(file)}: start the server with `make run`, or give --key.")
+        return (settings.data_dir / GENERATED_KEY_FILE).read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _local_key(settings: Settings) -> str:
+    file = shown_path(settings.data_dir / GENERATED_KEY_FILE)
+    try:
+        key = find_local_key(settings)
     except OSError as error:
-        stop_with(f"{shown_path(file)} cannot be read ({error.strerror}): give the API key with --key.")
+        stop_with(f"{file} cannot be read ({error.strerror}): give the API key with --key.")
+    if key is None:
+        stop_with(f"There is no API key in {file}: start the server with `make run`, or give --key.")
+    return key

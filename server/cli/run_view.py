@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markdown import Markdown
+from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.text import Text
 
@@ -29,8 +29,9 @@ from graph.events import (
     ToolCallStarted,
     Usage,
 )
-from server.cli.markdown_blocks import MarkdownBlocks
+from server.cli.markdown_blocks import MarkdownBlocks, TightMarkdown
 from server.cli.run_lines import (
+    MARGIN,
     call_line,
     failed_step_line,
     named,
@@ -41,8 +42,9 @@ from server.cli.run_lines import (
 )
 from server.cli.tables import one_line, safe
 
-_TAIL = 200
-"""Signs of a step's own words that are kept to be shown on its line."""
+_TAIL: Final = 400
+_SHOWN: Final = 48
+"""Signs of a step's own words that its line shows."""
 
 
 class RunView:
@@ -55,6 +57,8 @@ class RunView:
         self._calls: dict[str, ToolCallStarted] = {}
         self._doing: dict[str, Text] = {}
         """What each running step is at."""
+        self._words: dict[str, str] = {}
+        """The end of what each step has said that is not the answer."""
         self._answer = MarkdownBlocks()
         self._answering = ""
         """The step whose words are being shown as the answer."""
@@ -105,14 +109,15 @@ class RunView:
         width = self._console.width
         lines: list[RenderableType] = []
         if self._answer.rest.strip():
-            lines.append(Markdown(_last_lines(safe(self._answer.rest), max(4, self._console.height - 8))))
+            lines.append(Text())
+            lines.append(TightMarkdown(_last_lines(safe(self._answer.rest), max(4, self._console.height - 8))))
         for step_id, doing in self._doing.items():
             if step_id != self._answering:
                 line = Text.assemble((named(self._steps[step_id]), "cyan"), "  ", doing)
-                line.truncate(width - 4, overflow="ellipsis")
-                lines.append(Spinner("dots", text=line, style="cyan"))
+                line.truncate(width - MARGIN - 2, overflow="ellipsis")
+                lines.append(_spinning(line))
         if self._waiting:
-            lines.append(Spinner("dots", text=Text(self._waiting, style="dim")))
+            lines.append(_spinning(Text(self._waiting, style="dim")))
         return Group(*lines)
 
     def _open_step(self, event: StepStarted) -> None:
@@ -127,12 +132,11 @@ class RunView:
         if event.channel == "answer":
             self._answering = event.step_id
             for block in self._answer.add(event.delta):
-                self._print(Markdown(safe(block)), Text())
+                self._print_block(block)
             return
-        said = self._doing.get(event.step_id)
-        if said is not None:
-            tail = (said.plain + event.delta)[-_TAIL:] if said.style == "italic dim" else event.delta
-            self._doing[event.step_id] = Text(one_line(tail), style="italic dim")
+        words = (self._words.get(event.step_id, "") + event.delta)[-_TAIL:]
+        self._words[event.step_id] = words
+        self._doing[event.step_id] = Text(one_line(words)[-_SHOWN:], style="dim italic")
 
     # ------------------------------------------------------------------ what is done
     def _show_result(self, event: ToolCallResult) -> None:
@@ -167,6 +171,7 @@ class RunView:
         spent = self._spent(event.at, event.usage)
         match event:
             case RunCompleted():
+                self._print(Text())
                 self.note(spent)
             case RunFailed():
                 self.note(f"✗ {event.error.detail}", "red")
@@ -183,7 +188,10 @@ class RunView:
     def _finish_answer(self) -> None:
         self._answering = ""
         if rest := self._answer.finish():
-            self._print(Markdown(safe(rest)), Text())
+            self._print_block(rest)
+
+    def _print_block(self, block: str) -> None:
+        self._print(Text(), TightMarkdown(safe(block)))
 
     def _print(self, *lines: RenderableType) -> None:
         for line in lines:
@@ -192,6 +200,10 @@ class RunView:
     def _print_cut(self, *lines: Text) -> None:
         for line in lines:
             self._console.print(line, overflow="ellipsis", no_wrap=True)
+
+
+def _spinning(text: Text) -> RenderableType:
+    return Padding(Spinner("dots", text=text, style="cyan"), (0, 0, 0, MARGIN))
 
 
 def _last_lines(text: str, count: int) -> str:

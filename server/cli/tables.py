@@ -1,7 +1,7 @@
 """What commands print: tables that fit the terminal, and JSON for scripts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,7 +28,7 @@ def build_table(*columns: str) -> Table:
     return table
 
 
-def print_json(value: BaseModel | Sequence[BaseModel] | JsonValue) -> None:
+def print_json(value: BaseModel | Sequence[BaseModel | Mapping[str, str]] | JsonValue) -> None:
     print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from alembic import command
 from alembic.config import Config
@@ -43,6 +43,28 @@ def migrate(url: str, target: str = "head") -> None:
         raise
 
 
+def find_version(url: str) -> Literal["none", "older", "current"]:
+    """Returns how the database's version stands to this code's. Opens it as for writing, and changes nothing.
+
+    Raises:
+        Unavailable: as `migrate` does.
+    """
+    address = make_url(parse_database_url(url))
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+        return "none"
+    engine = _engine(address)
+    try:
+        with engine.begin() as connection:
+            present, newest_first = _versions(connection, _config(connection))
+    except SQLAlchemyError as error:
+        if outage := find_outage(error):
+            raise unavailable(outage) from error
+        raise
+    if present is None:
+        return "none"
+    return "current" if present == newest_first[0] else "older"
+
+
 def _engine(address: URL) -> Engine:
     if address.get_backend_name() == "sqlite":
         engine = create_engine(address, poolclass=NullPool)
@@ -62,16 +84,26 @@ def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> No
     cursor.close()
 
 
-def _move(connection: Connection, target: str) -> None:
+def _config(connection: Connection) -> Config:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(config)
-    newest_first = [script.revision for script in scripts.walk_revisions()]
+    return config
+
+
+def _versions(connection: Connection, config: Config) -> tuple[str | None, list[str]]:
+    """Returns the database's version and all that this code knows, the newest first."""
+    newest_first = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     present = MigrationContext.configure(connection).get_current_revision()
     if present is not None and present not in newest_first:
         detail = "A newer version of open-agent made this database; update the program, or choose another DATABASE_URL."
         raise Unavailable("database_newer", detail)
+    return present, newest_first
+
+
+def _move(connection: Connection, target: str) -> None:
+    config = _config(connection)
+    present, newest_first = _versions(connection, config)
     wanted = newest_first[0] if target == "head" else target
     if present == wanted:
         return

@@ -1,0 +1,39 @@
+"""The MCP servers: each is started once, all side by side, and ended again."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from config.policies import ToolPolicies
+from config.settings import Settings
+from mcp_config.connection import ServerHealth
+from mcp_config.registry import Deadlines, open_registry
+from mcp_config.server_config import ServerConfig
+from server.cli.checks.finding import Finding, fault, note, ok
+
+_REST: Final = "the others work without it"
+
+
+async def check_servers(
+    settings: Settings, servers: list[ServerConfig], policies: ToolPolicies
+) -> AsyncIterator[Finding]:
+    deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
+    async with open_registry(servers, policies, lambda _: None, deadlines) as registry:
+        await registry.ready(["*"])
+        health = registry.health()
+    for server in servers:
+        yield _finding(server, health[server.name], settings.server_start_timeout)
+
+
+def _finding(server: ServerConfig, health: ServerHealth, patience: float) -> Finding:
+    part = f"server {server.name}"
+    match health.state:
+        case "ready":
+            return ok(part, f"{health.tools} tool{'' if health.tools == 1 else 's'}")
+        case "degraded":
+            return note(part, health.detail)
+        case "starting":
+            return fault(part, f"did not start within {patience:g} s: see its own log, or raise SERVER_START_TIMEOUT")
+        case "failed":
+            mend = "mend its entry in the servers file, or take it out"
+            tell = note if server.obstacle and not server.required else fault
+            return tell(part, f"{health.detail}: {_REST if tell is note else mend}")
