@@ -15,6 +15,7 @@ from typing import Final, Never
 import httpx
 
 from config.checkout import CHECKOUT
+from nodes.models.embedded.openmp import open_openmp
 from nodes.models.traits import EMBEDDED_CONTEXT
 
 _START_SECONDS: Final = 300.0
@@ -94,16 +95,25 @@ class EngineProcess:
 async def open_engine_process(command: Sequence[str], weights: Path) -> AsyncIterator[EngineProcess]:
     """Starts the engine with a clean environment and ends it, with whatever it has started."""
     arguments = (str(weights), str(EMBEDDED_CONTEXT), str(_threads()), str(os.getpid()))
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        *arguments,
-        cwd=CHECKOUT,
-        env={"PATH": os.defpath, "OMP_WAIT_POLICY": "passive"},  # waiting threads leave the cores to others
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
+    with open_openmp() as libraries:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *arguments,
+            cwd=CHECKOUT,
+            # waiting threads leave the cores to others
+            env={"PATH": os.defpath, "OMP_WAIT_POLICY": "passive", **libraries},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        async with _attended(process) as engine:
+            yield engine
+
+
+@asynccontextmanager
+async def _attended(process: asyncio.subprocess.Process) -> AsyncIterator[EngineProcess]:
+    """Reads what the process says, and ends it and whatever it has started."""
     if process.stdout is None or process.stderr is None:
         raise RuntimeError("the engine has no pipes")
     http = httpx.AsyncClient(trust_env=False, timeout=_HEALTH_SECONDS)
