@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     """How clients prove who they are: an API key in `Authorization: Bearer`."""
     api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(_parsed_keys)] = Field(default=(), repr=False)
     """`[name=][role:]key`, comma-separated. Without any, one admin key is generated and kept under `data_dir`."""
+    openwebui_jwt_secret: SecretStr | None = None
+    """Open WebUI's `FORWARD_USER_INFO_HEADER_JWT_SECRET`: with it, each of its users owns their conversations."""
+    completions_on_disconnect: Literal["cancel", "detach"] = "cancel"
+    """What becomes of a run when the client of `/v1/chat/completions` that asked for it hangs up."""
 
     # Where it keeps things
     data_dir: FilePath = Path("data")

@@ -12,19 +12,20 @@ from config.settings import Settings
 from server.application import Application
 from server.auth import Authentication
 from server.body import BodyLimit
+from server.completions.refusals import OpenAIRefusals
 from server.composition import open_application
 from server.docs_page import add_docs_page
 from server.edge import RequestEdge
 from server.openapi import build_openapi
 from server.problems import add_problem_responses
-from server.routes import agents, conversations, health, messages, runs, tools
+from server.routes import agents, completions, conversations, health, messages, runs, tools
 from server.version import VERSION
 
 DESCRIPTION: Final = """\
 A multi-agent backend. Make a conversation, add a message, start a run, follow its events.
 
-Every error is an RFC 9457 problem with a stable `code`. Ids sort by the time they were made. Lists are read page by
-page with `limit`, `after`, `before` and `order`."""
+Every error is an RFC 9457 problem with a stable `code` (on OpenAI's routes: OpenAI's error object with that code).
+Ids sort by the time they were made. Lists are read page by page with `limit`, `after`, `before` and `order`."""
 
 _ROUTERS: Final = (
     conversations.router,
@@ -33,6 +34,7 @@ _ROUTERS: Final = (
     runs.router,
     agents.router,
     tools.router,
+    completions.router,
     health.router,
 )
 
@@ -63,6 +65,7 @@ def build_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         middleware=[
+            Middleware(OpenAIRefusals),
             Middleware(RequestEdge),
             Middleware(Authentication),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from mcp_config.registry import ToolRegistry
 from mcp_config.tools import Ledger
 from nodes.models.catalog import Models
+from server.completions.terms import Terms
 from server.db.store import Store
 from server.engine.engine import Engine
 from server.keys import KeyRing
@@ -20,6 +21,7 @@ class Application:
     models: Models
     tools: ToolRegistry
     engine: Engine
+    terms: Terms
     ledger: Ledger
     """Where calls are written down that no run makes."""
     draining: asyncio.Event = field(default_factory=asyncio.Event)

@@ -9,6 +9,7 @@ from mcp_config.registry import Deadlines, open_registry
 from nodes.models.catalog import Models, open_models
 from nodes.routing import build_warm_up
 from server.application import Application
+from server.completions.terms import Terms
 from server.configuration import load_configuration
 from server.db.store import open_store
 from server.engine.checkpoints import open_checkpoints
@@ -44,7 +45,8 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         engine = open_engine(store, agents, checkpoints, settings.data_dir, settings.run_concurrency)
         running = await stack.enter_async_context(engine)
         models.start(lambda: _warm_up(agents, models))
-        yield Application(keys, store, agents, models, tools, running, ToolLedger(store))
+        terms = Terms(settings.openwebui_jwt_secret, settings.completions_on_disconnect)
+        yield Application(keys, store, agents, models, tools, running, terms, ToolLedger(store))
 
 
 async def _warm_up(agents: AgentRegistry, models: Models) -> None:

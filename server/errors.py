@@ -10,6 +10,7 @@ ApiError
 ├── TooLarge         413  more bytes than are taken
 ├── Unsupported      415  a media type we do not read
 ├── TooMany          429  a limit was reached; says when to try again
+├── Failed           500  the run that was to answer did not complete; its code says why
 └── Unavailable      503  cannot be served now; try again
 """
 
@@ -55,6 +56,9 @@ class Unsupported(ApiError): ...
 class TooMany(ApiError): ...
 
 
+class Failed(ApiError): ...
+
+
 class Unavailable(ApiError): ...
 
 
@@ -68,6 +72,7 @@ HTTP_STATUS: Final[dict[type[ApiError], int]] = {
     TooLarge: 413,
     Unsupported: 415,
     TooMany: 429,
+    Failed: 500,
     Unavailable: 503,
 }
 """The one place where an HTTP status is chosen."""

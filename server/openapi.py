@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from server.completions.objects import ChatCompletionChunk
 from server.problems import MEDIA_TYPE
 from server.sse import EventStream
 
@@ -19,6 +20,7 @@ _TAGS: Final = [
     {"name": "runs", "description": "One execution: planned, worked on step by step, followed live, read afterwards."},
     {"name": "agents", "description": "Who does the work. Agents are data."},
     {"name": "tools", "description": "What agents may use, from MCP servers."},
+    {"name": "openai", "description": "The same agents and runs, as OpenAI's clients expect them."},
     {"name": "health", "description": "Is it alive, is it ready, what is it."},
 ]
 
@@ -28,6 +30,7 @@ def build_openapi(app: FastAPI) -> Document:
         title=app.title, version=app.version, description=app.description, routes=app.routes, tags=_TAGS
     )
     _name_events(document)
+    _name_chunks(document)
     for _, response in _responses(document):
         content = response.get("content", {})
         for media_type in [each for each in content if content[each]["schema"] == _PROBLEM]:
@@ -49,3 +52,9 @@ def _name_events(document: Document) -> None:
             del stream["schema"]["type"]  # FastAPI says `string` of every stream
             document["components"]["schemas"]["RunEvent"] = stream["schema"]
             stream["schema"] = {"$ref": "#/components/schemas/RunEvent"}
+
+
+def _name_chunks(document: Document) -> None:
+    """Adds what is only ever streamed, and so is no route's model."""
+    schema = ChatCompletionChunk.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= schema.pop("$defs") | {"ChatCompletionChunk": schema}

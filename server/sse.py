@@ -94,31 +94,45 @@ async def frames(
 ) -> AsyncGenerator[bytes, None]:
     """Yields `retry:`, then a frame per event, with comments while nothing happens; ends early when draining."""
     yield RETRY
+    try:
+        async with aclosing(pulsed(_framed(events), draining, RETRY, heartbeat)) as pieces:
+            async for piece in pieces:
+                yield piece
+    except Exception:
+        _log.exception("a reader's stream broke")
+        yield BROKEN
+
+
+async def pulsed(
+    pieces: AsyncIterator[bytes], draining: asyncio.Event, farewell: bytes, heartbeat: float = HEARTBEAT_SECONDS
+) -> AsyncGenerator[bytes, None]:
+    """Yields the pieces, with comments while none comes; when draining, `farewell` is the last."""
     drained = asyncio.create_task(draining.wait())
-    upcoming = asyncio.create_task(_frame_after(events))
+    upcoming = asyncio.create_task(_next(pieces))
     try:
         while True:
             await asyncio.wait({upcoming, drained}, timeout=heartbeat, return_when=asyncio.FIRST_COMPLETED)
             if upcoming.done():
-                if (next_frame := upcoming.result()) is None:
+                if (piece := upcoming.result()) is None:
                     return
-                yield next_frame
-                upcoming = asyncio.create_task(_frame_after(events))
+                yield piece
+                upcoming = asyncio.create_task(_next(pieces))
             elif drained.done():
-                yield RETRY
+                yield farewell
                 return
             else:
                 yield HEARTBEAT
-    except Exception:
-        _log.exception("a reader's stream broke")
-        yield BROKEN
     finally:
         await _end(upcoming, drained)
 
 
-async def _frame_after(events: AsyncIterator[Logged]) -> bytes | None:
-    event = await anext(events, None)
-    return None if event is None else frame(event)
+async def _framed(events: AsyncIterator[Logged]) -> AsyncGenerator[bytes, None]:
+    async for event in events:
+        yield frame(event)
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(pieces, None)
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

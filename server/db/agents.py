@@ -69,6 +69,14 @@ class Agents:
         async with self._database.read() as session:
             return await session.scalar(select(func.max(RevisionRow.id))) or 0
 
+    async def created(self) -> dict[str, datetime]:
+        """Returns when each agent was made."""
+        version = AgentVersionRow
+        first = select(version.agent_id, RevisionRow.created_at).where(version.version == 1)
+        async with self._database.read() as session:
+            rows = await session.execute(first.join(RevisionRow, RevisionRow.id == version.revision))
+            return {agent_id: moment for agent_id, moment in rows}  # noqa: C416 - rows are no pairs to the type checker
+
     async def enabled(self, revision: int | None = None) -> dict[str, AgentSpec]:
         """Returns the enabled agents by id, as they are, or as they were at a revision."""
         return {agent_id: spec for agent_id, spec in (await self.all(revision)).items() if spec.enabled}

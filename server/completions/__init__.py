@@ -1,0 +1,1 @@
+"""The OpenAI-compatible API: other words for the same conversations, runs and events."""

@@ -1,0 +1,111 @@
+"""One client's reading of the run that answers it: as lines, or whole; and what becomes of the run if it hangs up."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
+
+from graph.events import TERMINAL, Failure, RunCancelled, RunCompleted, RunEvent, RunFailed, run_events
+from server.application import Application
+from server.completions.chunks import CANCELLED, DONE, Completion, Dialect, Line, encode
+from server.completions.presence import while_there
+from server.completions.terms import OnDisconnect
+from server.db.answer import build_answer
+from server.errors import Failed, Unavailable
+from server.resources import Run
+from server.sse import EventStream, pulsed
+
+_BROKEN: Final = Failure(code="internal_error", detail="The stream broke; the server's log says why.")
+_STOPPING: Final = Failure(code="server_stopping", detail="The server is stopping; the run goes on after its restart.")
+
+_log = structlog.stdlib.get_logger("server.completions")
+
+
+class Reading:
+    def __init__(self, app: Application, owner: str, run: Run, on_disconnect: OnDisconnect) -> None:
+        self._app, self._owner, self._run, self._on_disconnect = app, owner, run, on_disconnect
+        self._ended = False
+
+    async def events(self) -> AsyncGenerator[RunEvent, None]:
+        async with aclosing(self._app.engine.follow(self._owner, self._run.id)) as logged:
+            async for each in logged:
+                self._ended = each.type in TERMINAL
+                yield run_events.validate_json(each.json)
+
+    def stream(self, dialect: Dialect, headers: dict[str, str]) -> EventStream:
+        return _Stream(self, dialect, self._app.draining, headers)
+
+    async def lines(self, dialect: Dialect) -> AsyncGenerator[bytes, None]:
+        """Yields the role at once, then what the dialect tells of each event, and a word if the log breaks off."""
+        for line in dialect.begin():
+            yield encode(line)
+        completed = False
+        try:
+            async with aclosing(self.events()) as events:
+                async for event in events:
+                    completed = isinstance(event, RunCompleted)
+                    for line in dialect.tell(event):
+                        yield encode(line)
+            failure = None if self._ended else _STOPPING
+        except Exception:
+            _log.exception("a completion's stream broke", run_id=self._run.id)
+            failure = _BROKEN
+        for line in dialect.fail(failure) if failure else ():
+            yield encode(line)
+        if completed:
+            yield DONE
+
+    async def whole(self, completion: Completion, request: Request) -> Line:
+        """Returns the answer once it is there.
+
+        Raises:
+            Failed: the run did not complete, or the client is gone.
+            Unavailable: the server is stopping.
+        """
+        try:
+            return _object(completion, await while_there(request, self._collect()))
+        finally:
+            await self.leave()
+
+    async def leave(self) -> None:
+        """Called when nobody reads any more: the run is cancelled if it was made for this client alone."""
+        if self._on_disconnect == "cancel" and not self._ended and not self._app.draining.is_set():
+            await self._app.engine.cancel(self._owner, self._run.id)
+
+    async def _collect(self) -> list[RunEvent]:
+        async with aclosing(self.events()) as events:
+            return [event async for event in events]
+
+
+class _Stream(EventStream):
+    """Leaves the run once the response is over, however it ended and however early."""
+
+    def __init__(self, reading: Reading, dialect: Dialect, draining: asyncio.Event, headers: dict[str, str]) -> None:
+        super().__init__(
+            pulsed(reading.lines(dialect), draining, b"".join(map(encode, dialect.fail(_STOPPING)))), headers
+        )
+        self._reading = reading
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._reading.leave()
+
+
+def _object(completion: Completion, events: list[RunEvent]) -> Line:
+    match events[-1] if events else None:
+        case RunCompleted(usage=usage):
+            return completion.whole(build_answer(events), usage)
+        case RunFailed(error=error):
+            raise Failed(error.code, error.detail)
+        case RunCancelled():
+            raise Failed(CANCELLED.code, CANCELLED.detail)
+        case _:
+            raise Unavailable(_STOPPING.code, _STOPPING.detail)

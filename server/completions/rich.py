@@ -1,0 +1,137 @@
+"""The rich dialect: what Open WebUI shows beside the answer: thoughts, a status line per step and tool, cards, sources.
+
+Open WebUI relays event lines to the user's browser, where some types run as code. Types are therefore written here and
+nowhere else, and what models and tools said stands in text fields only.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Final, assert_never
+
+from config.ids import new_id
+from graph.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Failure,
+    ModelDelta,
+    PlanCreated,
+    RunCancelled,
+    RunCompleted,
+    RunEvent,
+    RunFailed,
+    RunResumed,
+    RunStarted,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+    ToolCallResult,
+    ToolCallStarted,
+)
+from server.completions.chunks import CANCELLED, Completion, Line, PlainDialect
+from server.completions.sources import find_sources
+
+_APPEND: Final = 1_000_000
+"""Open WebUI puts an item at its index, and counts items of its own that we cannot know; beyond all, it appends."""
+_LONGEST_CARD: Final = 20_000
+
+
+class RichDialect:
+    def __init__(self, completion: Completion) -> None:
+        self._completion = completion
+        self._plain = PlainDialect(completion, usage=True)
+        self._steps: dict[str, StepStarted] = {}
+        self._calls: dict[str, ToolCallStarted] = {}
+        self._sources: set[str] = set()
+        self._thinking = ""
+        """The step that had the last thought."""
+
+    def begin(self) -> Iterator[Line]:
+        yield from self._plain.begin()
+
+    def tell(self, event: RunEvent) -> Iterator[Line]:
+        yield from self._beside(event)
+        if not isinstance(event, RunFailed | RunCancelled):  # those are told by `fail`
+            yield from self._plain.tell(event)
+
+    def fail(self, failure: Failure) -> Iterator[Line]:
+        yield _status("Cancelled" if failure is CANCELLED else "Failed", done=True)
+        yield from self._plain.fail(failure)
+
+    def _beside(self, event: RunEvent) -> Iterator[Line]:  # noqa: C901 - one line for each event
+        match event:
+            case StepStarted():
+                self._steps[event.step_id] = event
+                yield _status(_doing(event))
+            case ToolCallStarted():
+                self._calls[event.call_id] = event
+                yield _status(f"{self._agent(event.step_id)}: running {_short(event.tool)}…")
+            case ToolCallResult():
+                yield from self._result(event)
+            case ModelDelta(channel="work") | ModelDelta(channel="reasoning"):
+                yield self._completion.chunk({"reasoning_content": self._heading(event) + event.delta})
+            case ApprovalRequested():
+                yield _status(f"{self._agent(event.step_id)}: {_short(event.tool)} waits for approval…")
+            case StepFailed():
+                yield _status(f"{self._agent(event.step_id)}: failed")
+            case RunCompleted():
+                yield _status("Done", done=True)
+            case RunFailed():
+                yield from self.fail(event.error)
+            case RunCancelled():
+                yield from self.fail(CANCELLED)
+            case RunStarted() | RunResumed() | PlanCreated() | StepCompleted() | ApprovalResolved() | ModelDelta():
+                pass
+            case _:
+                assert_never(event)
+
+    def _result(self, event: ToolCallResult) -> Iterator[Line]:
+        if event.status != "ok":
+            yield _status(f"{self._agent(event.step_id)}: {_short(event.tool)} ended: {event.status}")
+        started = self._calls.pop(event.call_id, None)
+        yield from _card(event, json.dumps(started.arguments if started else {}, ensure_ascii=False))
+        if event.status != "ok" or started is None:
+            return
+        for source in find_sources(started, event.content or ""):
+            if source.name not in self._sources:
+                self._sources.add(source.name)
+                yield {"event": {"type": "source", "data": source.line()}}
+
+    def _agent(self, step_id: str) -> str:
+        step = self._steps.get(step_id)
+        return step.agent if step else "agent"
+
+    def _heading(self, event: ModelDelta) -> str:
+        """Thoughts of several agents run together: each change of the speaker is announced."""
+        before, self._thinking = self._thinking, event.step_id
+        if before == event.step_id:
+            return ""
+        return f"{chr(10) * 2 if before else ''}{self._agent(event.step_id)}: "
+
+
+def _status(description: str, *, done: bool = False) -> Line:
+    return {"event": {"type": "status", "data": {"description": description, "done": done}}}
+
+
+def _doing(step: StepStarted) -> str:
+    match step.kind:
+        case "plan":
+            return "Planning…"
+        case "agent":
+            return f"{step.agent}: working…"
+        case "synthesis":
+            return "Writing the answer…"
+
+
+def _short(tool: str) -> str:
+    return tool.partition("__")[2] or tool
+
+
+def _card(event: ToolCallResult, arguments: str) -> Iterator[Line]:
+    """A call together with its output: a call without one is a call that Open WebUI would carry out itself."""
+    call_id = new_id("call")
+    said = (event.content if event.content is not None else event.error.detail if event.error else "")[:_LONGEST_CARD]
+    call: Line = {"type": "function_call", "name": event.tool, "arguments": arguments}
+    output: Line = {"type": "function_call_output", "output": [{"type": "input_text", "text": said}]}
+    for prefix, item in (("fc", call), ("fco", output)):
+        named: Line = {**item, "id": f"{prefix}_{call_id}", "call_id": call_id, "status": "completed"}
+        yield {"type": "response.output_item.added", "output_index": _APPEND, "item": named}

@@ -1,0 +1,85 @@
+"""Who asks, and how: what the headers of a request say beside its key. Open WebUI says the most."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import quote
+
+from starlette.datastructures import Headers
+
+from config.api_keys import Role
+from server.completions.terms import OnDisconnect, Terms
+from server.completions.tokens import verify_user
+from server.errors import Invalid
+from server.keys import Principal
+
+_PREFIX: Final = "x-openwebui-"
+_TOKEN: Final = "x-openwebui-user-jwt"  # noqa: S105 - the header's name
+_IDENTITY: Final = ("x-openwebui-user-", "x-openwebui-auth-type")
+_TEMPORARY: Final = ("temporary:", "local:")
+_LONGEST_ID: Final = 200
+
+
+@dataclass(frozen=True)
+class Visit:
+    owner: str
+    role: Role
+    key: str | None
+    """The conversation's name where the client has one."""
+    temporary: bool
+    """The client keeps nothing of this chat, so no later request belongs to it."""
+    task: str
+    """What Open WebUI wants to be written about a chat (`title_generation`, …); empty for a question of the chat."""
+    rich: bool
+    """Whether steps, tool calls and sources may be shown in Open WebUI's own way."""
+    on_disconnect: OnDisconnect
+
+    def namespace(self, user: str | None) -> str:
+        if self.temporary:
+            return uuid.uuid4().hex
+        return self.key or f"user:{user or ''}"
+
+
+def read_visit(principal: Principal, headers: Headers, terms: Terms) -> Visit:
+    """Raises:
+    Unauthenticated: it claims to be a user's, and the token that proves it is missing or wrong.
+    Invalid: a header says what cannot be.
+    """
+    owner, role = _owner(principal, headers, terms)
+    chat = _header(headers, "x-openwebui-chat-id")
+    temporary = chat.startswith(_TEMPORARY)
+    user = _header(headers, "x-openwebui-user-id")
+    return Visit(
+        owner=owner,
+        role=role,
+        key=f"openwebui/{quote(user, safe='')}/{quote(chat, safe='')}" if chat and not temporary else None,
+        temporary=temporary,
+        task=_header(headers, "x-openwebui-task"),
+        rich=any(name.startswith(_PREFIX) for name in headers) or headers.get("x-open-agent-rich") == "1",
+        on_disconnect=_on_disconnect(headers, terms),
+    )
+
+
+def _owner(principal: Principal, headers: Headers, terms: Terms) -> tuple[str, Role]:
+    if terms.jwt_secret is None or not any(name.startswith(_IDENTITY) for name in headers):
+        return principal.name, principal.role
+    user = verify_user(headers.get(_TOKEN, ""), terms.jwt_secret.get_secret_value())
+    # The key is Open WebUI's: its rights are lent to admins there, and nobody has more than it.
+    return f"openwebui:{user.id}", principal.role if user.admin else "user"
+
+
+def _on_disconnect(headers: Headers, terms: Terms) -> OnDisconnect:
+    said = headers.get("x-open-agent-on-disconnect", terms.on_disconnect)
+    choices: tuple[Literal["cancel"], Literal["detach"]] = ("cancel", "detach")
+    for choice in choices:
+        if said == choice:
+            return choice
+    raise Invalid("invalid_header", "X-Open-Agent-On-Disconnect is `cancel` or `detach`.")
+
+
+def _header(headers: Headers, name: str) -> str:
+    """Returns what the header says; a template that Open WebUI did not fill says nothing."""
+    said = headers.get(name, "").strip()
+    if len(said) > _LONGEST_ID:
+        raise Invalid("invalid_header", f"{name} is longer than {_LONGEST_ID} characters.")
+    return "" if "{{" in said else said
