@@ -1,8 +1,6 @@
 """The event log: guarded, gap-free, final; and read again byte for byte."""
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -25,8 +23,7 @@ from graph.events import (
 from server.db.events import Fenced
 from server.db.feed import LoggedEvent
 from server.db.runs import Claim
-from server.db.store import Store, open_store
-from server.errors import Invalid
+from server.db.store import Store
 from server.resources import PageQuery
 from tests.db.stories import OWNER, USAGE, answer, begin, claim, converse, ending, opening, queue, words
 
@@ -238,75 +235,6 @@ async def test_outcomes_of_earlier_calls_are_known(store: Store) -> None:
     known = outcomes[done]
     assert known is not None
     assert (known.status, known.content) == ("ok", "12:00")
-
-
-async def _collect(events: AsyncGenerator[LoggedEvent, None]) -> list[LoggedEvent]:
-    return [event async for event in events]
-
-
-async def test_readers_from_every_cursor_get_the_rest_live(store: Store) -> None:
-    run, step_id = await begin(store), new_id("step")
-    await store.events.append(run.run_id, 1, opening(run, step_id))
-    readers = [asyncio.create_task(_collect(store.events.follow(OWNER, run.run_id, n))) for n in (0, 1, 2)]
-    for number in range(20):
-        await store.events.append(run.run_id, 1, words(run, step_id, f"word {number} "))
-    await store.events.append(run.run_id, 1, ending(run, step_id, "all"))
-    whole = await _log(store, run.run_id)
-    async with asyncio.timeout(5):
-        assert await asyncio.gather(*readers) == [whole, whole[1:], whole[2:]]
-    assert store.feed.readers == 0
-
-
-async def test_reader_who_falls_behind_misses_nothing(store: Store) -> None:
-    run, step_id = await begin(store), new_id("step")
-    await store.events.append(run.run_id, 1, opening(run, step_id))
-    reader = store.events.follow(OWNER, run.run_id)
-    read = [await anext(reader)]
-    for _ in range(3):
-        await store.events.append(run.run_id, 1, words(run, step_id, *("x" * 250)))
-    await store.events.append(run.run_id, 1, ending(run, step_id, "all"))
-    read += await _collect(reader)
-    assert read == await _log(store, run.run_id)
-
-
-async def test_reader_of_another_process_finds_the_events_by_looking(store: Store, database_url: str) -> None:
-    run, step_id = await begin(store), new_id("step")
-    async with open_store(database_url) as elsewhere:
-        reader = asyncio.create_task(_collect(elsewhere.events.follow(OWNER, run.run_id, 0, lambda: 0.02)))
-        await store.events.append(run.run_id, 1, opening(run, step_id))
-        await store.events.append(run.run_id, 1, ending(run, step_id, ""))
-        async with asyncio.timeout(5):
-            assert await reader == await _log(store, run.run_id)
-
-
-async def test_log_reads_the_same_after_a_restart(database_url: str) -> None:
-    async with open_store(database_url) as store:
-        run = await begin(store)
-        await answer(store, run)
-        before = await _log(store, run.run_id)
-    async with open_store(database_url) as store:
-        assert await _collect(store.events.follow(OWNER, run.run_id, 2)) == before[2:]
-
-
-async def test_cursor_beyond_the_log_is_an_error_and_not_silence(store: Store) -> None:
-    run = await begin(store)
-    await answer(store, run)
-    last = (await _log(store, run.run_id))[-1].seq
-    assert await _collect(store.events.follow(OWNER, run.run_id, last)) == []
-    for cursor in (last + 1, -1):
-        with pytest.raises(Invalid) as refusal:
-            await _collect(store.events.follow(OWNER, run.run_id, cursor))
-        assert refusal.value.code == "unknown_cursor"
-
-
-async def test_readers_end_when_the_feed_closes(store: Store) -> None:
-    run, step_id = await begin(store), new_id("step")
-    reader = asyncio.create_task(_collect(store.events.follow(OWNER, run.run_id, 0, lambda: None)))
-    logged = await store.events.append(run.run_id, 1, opening(run, step_id))
-    store.feed.close()
-    async with asyncio.timeout(5):
-        assert await reader in ([], logged)
-    assert store.feed.readers == 0
 
 
 async def test_event_the_database_cannot_hold_is_kept_readably(store: Store) -> None:

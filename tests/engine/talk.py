@@ -1,7 +1,6 @@
 """Short ways to talk to an engine and to wait for what it does. Every wait is bounded."""
 
 import asyncio
-from collections.abc import Callable
 
 from graph.events import RunEvent, run_events
 from server.resources import NewConversation, NewMessage, NewRun, PageQuery, Run
@@ -47,12 +46,3 @@ async def final(house: House, run: Run) -> Run:
 async def transcript(house: House, conversation_id: str) -> list[str]:
     page = await house.store.messages.page(OWNER, conversation_id, PageQuery(order="asc", limit=100))
     return [message.content for message in page.data]
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Waits for what nothing announces."""
-    for _ in range(500):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came to be")

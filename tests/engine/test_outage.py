@@ -7,9 +7,10 @@ from structlog.testing import capture_logs
 
 from server.db.sessions import WriteSession
 from tests.engine.conftest import House
-from tests.engine.talk import OWNER, ask, read_to_end, read_until, until
+from tests.engine.talk import OWNER, ask, read_to_end, read_until
 from tests.graph.laws import check_laws
 from tests.support.scripted_model import Replies, ScriptedModel, says
+from tests.support.waiting import until
 
 
 async def _limit_pages(house: House, pages: int) -> None:

@@ -1,7 +1,6 @@
 """Steps that do not wait for each other run side by side, and words arrive while they are made."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import aclosing
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -13,6 +12,7 @@ from tests.graph.conftest import Stage, plan, synthesizes
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Keeper, Tool, Workbench, returning
 from tests.support.scripted_model import Replies, has_result, plans, prompted, says
+from tests.support.waiting import until
 
 
 async def test_independent_steps_run_in_parallel(stage: Stage) -> None:
@@ -124,14 +124,14 @@ async def test_closing_the_run_ends_its_work(stage: Stage) -> None:
                 break
             if stop_at is None and any(event.type == "tool.call.started" for event in batch):
                 waiting = asyncio.create_task(anext(run))
-                await _until(lambda: bool(bench.acts))
+                await until(lambda: bool(bench.acts))
                 waiting.cancel()
                 await asyncio.wait([waiting])
                 break
         await run.aclose()
 
     assert cancelled.is_set()
-    await _until(lambda: {task for task in asyncio.all_tasks() - before if "run_" in task.get_name()} == set())
+    await until(lambda: {task for task in asyncio.all_tasks() - before if "run_" in task.get_name()} == set())
 
 
 async def test_unexpected_error_reaches_the_keeper_after_what_was_said(stage: Stage) -> None:
@@ -148,9 +148,3 @@ async def test_unexpected_error_reaches_the_keeper_after_what_was_said(stage: St
 
     assert error is not None
     assert keeper.types[-1] == "tool.call.started"
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # what is waited for sets no event
-            await asyncio.sleep(0.01)

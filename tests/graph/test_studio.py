@@ -1,6 +1,7 @@
 """`langgraph dev` with the committed `langgraph.json`: no account, no network."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from tests.graph.conftest import plan
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, plans, says
+from tests.support.waiting import until
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -65,14 +67,15 @@ async def studio(folder: Path, model: ScriptedModel) -> AsyncIterator[str]:
 
 
 async def _wait_until_ok(url: str, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(60), httpx.AsyncClient(trust_env=False) as client:
-        while process.returncode is None:
-            try:
-                if (await client.get(url)).is_success:
-                    return
-            except httpx.TransportError:
-                await asyncio.sleep(0.2)
-    raise AssertionError("langgraph dev ended; its words are in dev.log")
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def answers() -> bool:
+            assert process.returncode is None, "langgraph dev ended; its words are in dev.log"
+            with contextlib.suppress(httpx.TransportError):
+                return (await client.get(url)).is_success
+            return False
+
+        await until(answers, within=60)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

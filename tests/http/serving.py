@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,10 +111,3 @@ async def ended(client: httpx.AsyncClient, run_id: str) -> Json:
     await follow(client, run_id)
     run: Json = (await client.get(f"/v1/runs/{run_id}")).raise_for_status().json()
     return run
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
-    """Asks until the condition holds; each question is a request, and that is pause enough."""
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            continue

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from server.version import VERSION
-from tests.http.serving import build_settings, open_served, until
+from tests.http.serving import build_settings, open_served
 from tests.support.scripted_model import ScriptedModel
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,7 +4,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.http.serving import Served, until
+from tests.http.serving import Served
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -1,10 +1,9 @@
 """What tests of the tool path share: chaos servers, a registry over them, a ledger that remembers, and waiting."""
 
-import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from mcp_config.connection import ServerHealth
 from mcp_config.registry import Deadlines, ToolRegistry, open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.tools import Caller, ToolCall, ToolResult
+from tests.support.waiting import until
 
 CHAOS = Path(__file__).parent.parent / "support" / "chaos_server.py"
 ALLOW_ALL = ToolPolicies(rules=[Rule(match="*", verdict="allow")])
@@ -89,12 +89,6 @@ async def open_rig(
     async with open_registry(servers, policies, known.get, Deadlines(start, call)) as registry:
         await registry.ready(["*"])
         yield Rig(registry)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 (processes set no events)
-            await asyncio.sleep(0.01)
 
 
 def find_groups(mode: str) -> set[int]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.mcp_config.rig import Rig, chaos, find_groups, hurried, members, open_rig, until
+from tests.mcp_config.rig import Rig, chaos, find_groups, hurried, members, open_rig
+from tests.support.waiting import until
 
 
 async def assert_healthy(rig: Rig) -> None:
@@ -72,13 +73,16 @@ async def test_bytes_that_are_no_utf8_are_skipped_and_the_call_is_answered() -> 
 async def test_flood_fails_as_too_large_and_memory_stays_flat(mode: str) -> None:
     async with open_rig(chaos("sick", mode), chaos("well")) as rig:
         groups = find_groups(mode)
-        before, peak = psutil.Process().memory_info().rss, 0
+        before, seen = psutil.Process().memory_info().rss, [0]
         call = asyncio.ensure_future(rig.call("sick__act"))
-        while not call.done():
-            peak = max(peak, psutil.Process().memory_info().rss)
-            await asyncio.sleep(0.005)
+
+        def over() -> bool:
+            seen.append(psutil.Process().memory_info().rss)
+            return call.done()
+
+        await until(over, within=30)
         assert (call.result().status, call.result().error_code) == ("error", "result_too_large")
-        assert peak - before < 100_000_000
+        assert max(seen) - before < 100_000_000
         await assert_healthy(rig)
         await until(lambda: not members(groups))
         assert (await rig.call("sick__echo", text="again")).content == "again"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mcp_config.server_config import ServerConfig
-from tests.mcp_config.rig import chaos, hurried, open_rig, until
+from tests.mcp_config.rig import chaos, hurried, open_rig
+from tests.support.waiting import until
 
 PROGRAM = Path(__file__).parent.parent / "support" / "http_server.py"
 

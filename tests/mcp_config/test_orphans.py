@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.mcp_config.rig import members, until
+from tests.mcp_config.rig import members
+from tests.support.waiting import until
 
 PROJECT = Path(__file__).parent.parent.parent
 

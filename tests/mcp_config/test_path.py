@@ -8,7 +8,8 @@ from pydantic import JsonValue
 
 from config.policies import Condition, Rule, ToolPolicies, ToolSettings
 from mcp_config.tools import Caller, ToolCall, ToolResult
-from tests.mcp_config.rig import ALLOW_ALL, Rig, agent, chaos, open_rig, until
+from tests.mcp_config.rig import ALLOW_ALL, Rig, agent, chaos, open_rig
+from tests.support.waiting import until
 
 ADMIN = Caller("root", None, None, "admin")
 

@@ -1,15 +1,21 @@
 """Waiting for what other tasks and processes bring about: on the condition, never for a time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 
 
-async def until(condition: Callable[[], object], within: float = 5.0) -> None:
-    """Returns when the condition holds.
+async def until(condition: Callable[[], object | Awaitable[object]], within: float = 5.0) -> None:
+    """Returns when the condition holds; it may have to be awaited.
 
     Raises:
         TimeoutError: it did not within so many seconds.
     """
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 (what is waited for may be in another process)
+        while not await _holds(condition):  # noqa: ASYNC110  (what is waited for may be in another process)
             await asyncio.sleep(0.01)
+
+
+async def _holds(condition: Callable[[], object | Awaitable[object]]) -> bool:
+    said = condition()
+    return bool(await said if isawaitable(said) else said)
