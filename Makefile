@@ -14,10 +14,12 @@ UPGRADE ?=
 
 bin := .venv/bin
 pytest := $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
+studio_port := $(or $(PORT),2024)
+studio_url := http://127.0.0.1:$(studio_port)
 lock := $(bin)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
-.PHONY: help install run dev check format lint types layers quick fix test test-model eval lock clean
+.PHONY: help install run dev check format lint types layers quick fix test test-model eval studio notebooks lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +63,16 @@ test-model: dev ## run the embedded model end to end (1.1 GB of weights, fetched
 
 eval: dev ## measure how well the router routes
 	@./open-agent eval
+
+# Its own words name a web page that needs an account; what is said here first needs none. Nothing is sent anywhere.
+studio: dev ## debug the graph with LangGraph's development server, offline; PORT=2025 listens elsewhere
+	@echo "The graph, for LangGraph Studio and langgraph-sdk: $(studio_url) (how: docs/studio.md). Ctrl-C ends it."
+	@exec env -u LANGSMITH_API_KEY -u LANGCHAIN_API_KEY LANGSMITH_TRACING=false \
+		LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true \
+		$(bin)/langgraph dev --no-browser --no-reload --host 127.0.0.1 --port $(studio_port)
+
+notebooks: dev ## run all notebooks with your model, and write what came out to docs/notebooks
+	@$(bin)/python -m notebooks.rendering
 
 lock: dev ## write the locks anew after a change of pyproject.toml; UPGRADE=1 raises versions
 	@$(lock) --extra dev --output-file requirements-dev.lock

@@ -1,0 +1,1 @@
+"""Open-agent to play with: notebooks, and what they share. Nothing imports this."""
