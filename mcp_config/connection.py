@@ -18,7 +18,7 @@ from mcp_config.server_config import ServerConfig
 from mcp_config.tools import JsonObject
 from mcp_config.warden import Warden
 
-ServerState = Literal["starting", "ready", "degraded", "failed"]
+ServerState = Literal["starting", "ready", "degraded", "failed", "off"]
 
 _MAX_PAGES: Final = 50
 _MAX_TOOLS: Final = 500
@@ -35,7 +35,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServerHealth:
-    """How a server is. `degraded`: it works, or is being started again, and `detail` says what is amiss."""
+    """How a server is. `degraded`: it works, or is being started again, and `detail` says what is amiss.
+
+    `off`: it is not started, for lack of what it needs here; that is no failure.
+    """
 
     state: ServerState
     detail: str = ""
@@ -94,7 +97,8 @@ class Connection:
             await self._live_on()
         finally:
             self._live = None
-            self._turn("failed", f"not started: {self.config.obstacle}" if self.config.obstacle else "was stopped")
+            obstacle = self.config.obstacle
+            self._turn("off" if obstacle else "failed", f"not started: {obstacle}" if obstacle else "was stopped")
 
     async def _live_on(self) -> None:
         failures = 0
@@ -226,7 +230,7 @@ class Connection:
 
     async def _live_session(self) -> _Live:
         while self._live is None or self._live.session.lost.done():
-            if self._state == "failed":
+            if self._state in ("failed", "off"):
                 raise ServerUnavailable(f"the server {self.config.name} is not available: {self._detail}")
             await self._turned.wait()
         return self._live

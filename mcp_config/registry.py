@@ -174,7 +174,7 @@ class ToolRegistry(ToolBox):
     def _not_there(self, name: str) -> ToolResult:
         for connection in self._needed([name]):
             health = connection.health
-            if connection.config.prefix and health.state in ("failed", "starting"):
+            if connection.config.prefix and health.state in ("failed", "off", "starting"):
                 why = f"the server {connection.config.name} is not available: {health.detail or 'it is still starting'}"
                 return ToolResult("error", f"{name} was not called: {why}", "server_unavailable")
         return ToolResult("error", f"There is no tool {name[:100]!r}.", "unknown_tool")

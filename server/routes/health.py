@@ -14,8 +14,8 @@ from server.version import VERSION
 
 router: Final = APIRouter(tags=["health"])
 
-State = Literal["idle", "fetching", "starting", "warming", "ready", "degraded", "failed"]
-"""Of a tool server or a local model; `fetching` and `warming` are a model's."""
+State = Literal["idle", "fetching", "starting", "warming", "ready", "degraded", "failed", "off"]
+"""Of a tool server or a local model. Only models are `fetching` and `warming`; a server that is not started is `off`."""
 
 
 class Liveness(Resource):

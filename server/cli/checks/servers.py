@@ -33,7 +33,7 @@ def _finding(server: ServerConfig, health: ServerHealth, patience: float) -> Fin
             return note(part, health.detail)
         case "starting":
             return fault(part, f"did not start within {patience:g} s: see its own log, or raise SERVER_START_TIMEOUT")
-        case "failed":
-            mend = "mend its entry in the servers file, or take it out"
-            tell = note if server.obstacle and not server.required else fault
-            return tell(part, f"{health.detail}: {_REST if tell is note else mend}")
+        case "off" if not server.required:
+            return note(part, f"{health.detail}: {_REST}")
+        case "failed" | "off":
+            return fault(part, f"{health.detail}: mend its entry in the servers file, or take it out")
