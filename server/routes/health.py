@@ -15,7 +15,7 @@ from server.version import VERSION
 router: Final = APIRouter(tags=["health"])
 
 State = Literal["idle", "fetching", "starting", "warming", "ready", "degraded", "failed", "off"]
-"""Of a tool server or a local model. Only models are `fetching` and `warming`; a server that is not started is `off`."""
+"""Of a tool server or a model. Only models are `fetching` and `warming`; a server that is not started is `off`."""
 
 
 class Liveness(Resource):
