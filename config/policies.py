@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt, StringConstraints
 
+from config.api_keys import ROLES, Role
 from config.yaml_file import load_yaml
 
 Verdict = Literal["allow", "ask", "deny"]
@@ -34,7 +35,7 @@ class Rule(_Strict):
     """A glob over `server__tool`."""
     agents: list[str] = ["*"]
     """Globs over agent ids; a person who calls over REST is `-`."""
-    roles: list[Literal["user", "admin", "service"]] = ["user", "admin", "service"]
+    roles: list[Role] = list(ROLES)
     when: list[Condition] = []
     verdict: Verdict
     reason: str = ""

@@ -6,7 +6,7 @@ The only file that knows the shapes of LangGraph's stream. It knows neither the 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
@@ -14,6 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
 from config.agents import ROUTER, AgentSpec
+from config.api_keys import Role
 from config.ids import derive_id
 from graph.builder import NAME, build_graph
 from graph.events import RunEvent
@@ -39,7 +40,7 @@ class RunInput:
     messages: Sequence[AnyMessage]
     """A bounded window, oldest first; the message to answer is the newest of the user's."""
     owner: str
-    role: Literal["user", "admin", "service"] = "user"
+    role: Role = "user"
     attempt: int = 1
     started: bool = False
     """Whether the log already holds `run.started`."""

@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
+from config.api_keys import Role
+
 JsonObject = dict[str, JsonValue]
 CallStatus = Literal["ok", "error", "denied", "timeout", "cancelled", "unknown"]
 
@@ -39,7 +41,7 @@ class Caller:
     owner: str
     agent: str | None = None
     run_id: str | None = None
-    role: Literal["user", "admin", "service"] = "user"
+    role: Role = "user"
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from config.agents import AgentSpec
+from config.api_keys import Role
 from mcp_config.tools import Caller, ToolBox, ToolResult
 from nodes.models.port import ChatModel
 
@@ -27,7 +28,7 @@ class RunContext:
     """The enabled agents of the registry revision that the run was planned on, router included."""
     models: ModelCatalog
     tools: ToolBox
-    role: Literal["user", "admin", "service"] = "user"
+    role: Role = "user"
     acknowledged: bool = False
     """Whether somebody keeps a log and sets the receipts of tool calls; false in Studio and notebooks."""
 

@@ -7,6 +7,7 @@ from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
+from config.api_keys import Role
 from config.ids import new_id
 from graph.events import Usage
 from server.db.conversations import ACTIVE, get_conversation
@@ -15,7 +16,7 @@ from server.db.messages import find_question, settle_parents
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.steps import read_steps
-from server.db.tables import Role, RunRow
+from server.db.tables import RunRow
 from server.errors import Conflict, NotFound
 from server.resources import NewRun, Page, PageQuery, Run, Step
 

@@ -8,11 +8,11 @@ from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from config.agents import AgentSpec
+from config.api_keys import Role
 from graph.events import Failure, Plan, StepKind, Usage
 from server.db.columns import JsonOf, Prose, UtcMoment
 from server.resources import Attachment, RunStatus, StepStatus, ToolCallStatus
 
-Role = Literal["user", "admin", "service"]
 UNDER_WAY: Final = "status IN ('running', 'requires_action')"
 """At most one run of a conversation is under way: the database itself holds it so."""
 

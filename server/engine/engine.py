@@ -13,9 +13,9 @@ import structlog
 from filelock import FileLock, Timeout
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from config.api_keys import Role
 from server.db.feed import LoggedEvent
 from server.db.store import Store
-from server.db.tables import Role
 from server.engine.carrier import Carrier, patiently
 from server.engine.checkpoints import prune_checkpoints
 from server.errors import Invalid, Unavailable
