@@ -1,0 +1,22 @@
+"""One real application over loopback for all commands that talk to one."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.http.serving import Served, build_settings, open_served
+from tests.support.scripted_model import ScriptedModel, open_scripted_model
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def model() -> AsyncIterator[ScriptedModel]:
+    async with open_scripted_model() as model:
+        yield model
+    assert not model.unscripted, [(request.last_user, request.tools) for request in model.unscripted]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def served(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    async with open_served(build_settings(tmp_path_factory.mktemp("data"), model.base_url)) as served:
+        yield served

@@ -1,0 +1,109 @@
+"""`open-agent agents`, `tools` and `runs` against the real application."""
+
+import json
+
+import pytest
+
+from graph.events import run_events
+from tests.cli.terminal import open_terminal, run, surroundings
+from tests.http.serving import ADMIN_KEY, Served, ended, start_run
+from tests.support.scripted_model import Replies, ScriptedModel, says
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+
+
+async def tools_up(served: Served) -> None:
+    async with served.client(ADMIN_KEY) as client:
+
+        async def up() -> bool:
+            listed = (await client.get("/v1/tools")).json()["data"]
+            return {"time", "calculator"} <= {tool["server"] for tool in listed}
+
+        await until(up)
+
+
+async def finished_run(served: Served, model: ScriptedModel) -> str:
+    model.when(says("six times seven"), Replies.tool("calculator__calculate", {"expression": "6 * 7"}))
+    model.when(says("six times seven"), Replies.text("It is 42."))
+    async with served.client(ADMIN_KEY) as client:
+        run = await start_run(client, "six times seven", "tool-agent")
+        return str((await ended(client, run["id"]))["id"])
+
+
+async def test_agents_are_listed_and_shown(served: Served) -> None:
+    env = surroundings(served.url)
+    listed, shown = await run("agents", "list", env=env), await run("agents", "show", "sql-agent", env=env)
+    assert {"router", "general", "sql-agent"} <= {line.split()[0] for line in listed.out.splitlines()[1:] if line}
+    assert shown.out.startswith("id          sql-agent\n")
+    as_json = await run("agents", "list", "--json", env=env)
+    assert "sql-agent" in [agent["id"] for agent in json.loads(as_json.out)]
+
+
+async def test_agent_that_is_not_there_is_one_line_and_a_failure(served: Served) -> None:
+    ran = await run("agents", "show", "nobody", env=surroundings(served.url))
+    assert (ran.code, ran.out, ran.err) == (1, "", "There is no agent nobody.\n")
+
+
+async def test_tools_are_listed_shown_and_called(served: Served) -> None:
+    await tools_up(served)
+    env = surroundings(served.url)
+    assert "calculator__calculate" in (await run("tools", "list", env=env)).out
+    assert "expression" in (await run("tools", "show", "calculator__calculate", env=env)).out
+    called = await run("tools", "call", "calculator__calculate", "expression=6 * 7", env=env)
+    assert (called.code, called.out) == (0, "42\n")
+    whole = await run("tools", "call", "calculator__calculate", '{"expression": "6 * 7"}', "--json", env=env)
+    assert json.loads(whole.out)["result"] == "42"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [(["expression"], 2, "NAME=VALUE"), (["{nonsense"], 2, "JSON object"), (["nonsense=1"], 1, "expression")],
+)
+async def test_wrong_arguments_of_a_tool_are_told(served: Served, arguments: list[str], code: int, said: str) -> None:
+    await tools_up(served)
+    ran = await run("tools", "call", "calculator__calculate", *arguments, env=surroundings(served.url))
+    assert ran.code == code
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+async def test_runs_are_listed_shown_and_followed(served: Served, model: ScriptedModel) -> None:
+    env, run_id = surroundings(served.url), await finished_run(served, model)
+    assert run_id in (await run("runs", "list", env=env)).out
+    shown = await run("runs", "show", run_id, env=env)
+    assert "calculator__calculate expression=6 * 7  ok" in shown.out
+    assert "→ It is 42." in shown.out
+    tailed = await run("runs", "tail", run_id, env=env)
+    assert (tailed.code, "It is 42." in tailed.out) == (0, True)
+
+
+async def test_runs_are_json_for_scripts(served: Served, model: ScriptedModel) -> None:
+    env, run_id = surroundings(served.url), await finished_run(served, model)
+    assert run_id in [found["id"] for found in json.loads((await run("runs", "list", "--json", env=env)).out)]
+    shown = json.loads((await run("runs", "show", run_id, "--json", env=env)).out)
+    assert shown["steps"][0]["tool_calls"][0]["result"] == "42"
+    lines = (await run("runs", "tail", run_id, "--json", env=env)).out.splitlines()
+    assert [run_events.validate_json(line).seq for line in lines] == list(range(1, len(lines) + 1))
+
+
+async def test_tables_fit_a_terminal_of_80_columns(served: Served, model: ScriptedModel) -> None:
+    await finished_run(served, model)
+    for arguments in (("agents", "list"), ("tools", "list"), ("runs", "list"), ("runs", "show")):
+        async with open_terminal(*arguments, env=surroundings(served.url)) as terminal:
+            assert await terminal.left() == 0
+            assert all(len(line) <= 80 for line in terminal.text.split("\r\n")), terminal.text
+
+
+async def test_wrong_key_says_where_to_give_the_right_one(served: Served) -> None:
+    ran = await run("agents", "list", "--key", "wrong", env=surroundings(served.url))
+    assert ran.code == 1
+    assert "--key" in ran.err
+
+
+async def test_local_key_is_not_sent_to_another_machine(served: Served) -> None:
+    ran = await run(
+        "agents", "list", "--url", "http://example.com", env=surroundings(API_KEYS="secret-of-this-machine")
+    )
+    assert ran.code == 1
+    assert "OPEN_AGENT_API_KEY" in ran.err
