@@ -49,6 +49,10 @@ def load_api_keys(settings: Settings) -> tuple[ApiKey, ...]:
     return (ApiKey(name="admin", role="admin", key=SecretStr(key)),)
 
 
+def where_the_key_is(settings: Settings) -> str:
+    return "in API_KEYS" if settings.api_keys else f"in {settings.data_dir / GENERATED_KEY_FILE}"
+
+
 def _load_generated_key(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

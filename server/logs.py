@@ -91,7 +91,7 @@ def _calm_others() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    for name in ("uvicorn.error", "httpx", "httpcore", "openai", "mcp", "alembic", "aiosqlite", "asyncio"):
+    for name in ("uvicorn.error", "httpx", "httpx2", "httpcore", "openai", "mcp", "alembic", "aiosqlite", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
     # our own request line replaces it; it is also where uvicorn would print query strings
     logging.getLogger("uvicorn.access").setLevel(logging.CRITICAL)

@@ -9,7 +9,9 @@ from config.errors import ConfigError
 from server.cli.settings import settings_or_exit, stop_with
 from server.configuration import load_configuration
 from server.errors import ApiError
+from server.keys import load_api_keys
 from server.listening import CannotListen, bind
+from server.logs import configure_logs, find_secrets
 
 HostOption = Annotated[str | None, typer.Option(help="The address to listen on.", show_default="HOST, or 127.0.0.1")]
 PortOption = Annotated[int | None, typer.Option(help="The port; 0 takes a free one.", show_default="PORT, or 8000")]
@@ -23,11 +25,14 @@ def serve(host: HostOption = None, port: PortOption = None) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         bound = bind(settings.host, settings.port)
 
+        keys = load_api_keys(settings)
+        configure_logs(settings.log_level, settings.log_format, find_secrets(settings, keys))
+
         from server.cli.process import serve_until_told  # noqa: PLC0415 - seconds, and only now is it worth them
         from server.cli.weights import pull_needed_weights  # noqa: PLC0415
 
         pull_needed_weights(settings, configuration.agents)
-        asyncio.run(serve_until_told(settings, bound))
+        asyncio.run(serve_until_told(settings, bound, keys))
     except ConfigError as error:
         stop_with(str(error), code=2)
     except (CannotListen, ApiError) as error:

@@ -31,14 +31,14 @@ def pull() -> None:
 def pull_needed_weights(settings: Settings, agents: AgentsFile) -> None:
     """Fetches the weights if any agent's model is the embedded one."""
     if any(selector.startswith("embedded:") for selector in _selectors(agents, settings.default_selector)):
-        pull_or_exit(settings)
+        pull_or_exit(settings, as_log=settings.log_format == "json")
 
 
-def pull_or_exit(settings: Settings) -> None:
+def pull_or_exit(settings: Settings, *, as_log: bool = False) -> None:
     if obstacle := find_obstacle():
         stop_with(obstacle)
     try:
-        with open_meter() as meter:
+        with open_meter(as_log=as_log) as meter:
             pull_weights(QWEN_CODER, settings.model_dir, meter)
     except WeightsError as error:
         stop_with(str(error))

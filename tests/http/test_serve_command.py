@@ -61,29 +61,49 @@ class Running:
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, trust_env=False)
 
     log: str = ""
-    """What it wrote on standard error; there once it has stopped."""
+    """What it wrote on standard error; whole once it has stopped."""
 
     async def stop(self) -> int | None:
         self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(15):
-            self.log = (await self.process.communicate())[1].decode()
+            self.log += (await self.process.communicate())[1].decode()
         return self.process.returncode
+
+
+async def on_the_banner(process: Process) -> Running:
+    assert process.stdout is not None
+    told: dict[str, str] = {}
+    while "API docs" not in told:
+        line = (await process.stdout.readline()).decode()
+        assert line, (await process.communicate())[1].decode()
+        for name in ("Address", "API key", "API docs"):
+            if line.strip().startswith(name):
+                told[name] = line.strip().removeprefix(name).strip()
+    return Running(process, told["Address"], told["API key"])
+
+
+async def in_the_log(process: Process) -> Running:
+    assert process.stderr is not None
+    log = ""
+    while '"open-agent is up"' not in (line := (await process.stderr.readline()).decode()):
+        assert line, log
+        log += line
+    told = json.loads(line)
+    return Running(process, told["address"], text_of(told["api_key"].removeprefix("in ")), log + line)
+
+
+def text_of(path: str) -> str:
+    return Path(path).read_text().strip()
 
 
 @asynccontextmanager
 async def serving(environment: dict[str, str]) -> AsyncIterator[Running]:
     process = await start_process(environment)
-    assert process.stdout is not None
+    tell = in_the_log if environment.get("LOG_FORMAT") == "json" else on_the_banner
     try:
-        told: dict[str, str] = {}
         async with asyncio.timeout(30):
-            while "API docs" not in told:
-                line = (await process.stdout.readline()).decode()
-                assert line, (await process.communicate())[1].decode()
-                for name in ("Address", "API key", "API docs"):
-                    if line.strip().startswith(name):
-                        told[name] = line.strip().removeprefix(name).strip()
-        yield Running(process, told["Address"], told["API key"])
+            running = await tell(process)
+        yield running
     finally:
         if process.returncode is None:
             process.terminate()

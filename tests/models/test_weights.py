@@ -198,3 +198,11 @@ def test_progress_is_plain_lines_where_there_is_no_terminal() -> None:
             meter.show(done * 10**6, 100 * 10**6)
     assert out.getvalue().splitlines()[:2] == ["  0 % of 100 MB", "  10 % of 100 MB"]
     assert len(out.getvalue().splitlines()) == 11
+
+
+def test_progress_goes_into_a_log_that_holds_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with open_meter(as_log=True) as meter:
+        meter.say("fetching it")
+        meter.show(1, 2)
+    assert caplog.messages == ["fetching it", "50 % of 0 MB"]

@@ -1,5 +1,6 @@
 """How a long fetch tells how far it is: a bar on a terminal, a line now and then elsewhere."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +8,11 @@ from typing import Final, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from typing_extensions import override
 
 _STEP_PERCENT: Final = 10
+
+_log = logging.getLogger(__name__)
 
 
 class Meter(Protocol):
@@ -37,6 +41,14 @@ class LineMeter:
             self.say(f"  {step * _STEP_PERCENT} % of {total / 1e6:,.0f} MB")
 
 
+class LogMeter(LineMeter):
+    """The same lines in the product's log, for logs that hold nothing else."""
+
+    @override
+    def say(self, line: str) -> None:
+        _log.info(line.strip())
+
+
 class BarMeter:
     """A bar that stays at the bottom of a terminal."""
 
@@ -52,9 +64,12 @@ class BarMeter:
 
 
 @contextmanager
-def open_meter(out: TextIO | None = None) -> Iterator[Meter]:
+def open_meter(out: TextIO | None = None, *, as_log: bool = False) -> Iterator[Meter]:
     """Yields the meter that suits `out`, by default stderr."""
     stream = out or sys.stderr
+    if as_log:
+        yield LogMeter(stream)
+        return
     if not stream.isatty():
         yield LineMeter(stream)
         return
