@@ -2,10 +2,11 @@
 
 import mimetypes
 import re
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from server.completions.wording import ChatMessage, Part
+from server.db.attachments import check_attachments
 from server.errors import Invalid
 from server.resources import Attachment
 
@@ -31,7 +32,15 @@ def attachments_of(message: ChatMessage, pointer: str) -> list[Attachment]:
     if len(parts) > _MAX_ATTACHMENTS:
         detail = f"A message takes {_MAX_ATTACHMENTS} images and files; this one has {len(parts)}."
         raise Invalid("too_many_attachments", detail, pointer=f"{pointer}/content")
-    return [_attachment(part, number, where) for number, (part, where) in enumerate(parts, start=1)]
+    return [_checked(_attachment(part, number, where), where) for number, (part, where) in enumerate(parts, start=1)]
+
+
+def _checked(attachment: Attachment, pointer: str) -> Attachment:
+    try:
+        check_attachments([attachment])
+    except Invalid as error:
+        raise Invalid(error.code, str(error), pointer=pointer) from error
+    return attachment
 
 
 def _attachment(part: Part, number: int, pointer: str) -> Attachment:
@@ -48,17 +57,15 @@ def _image(url: str, name: str, pointer: str) -> Attachment:
     if url.startswith("data:"):
         return _inline("image", name, url, pointer)
     if len(url) > _LONGEST_URL:
-        raise Invalid("unsupported_attachment", f"An image's address has at most {_LONGEST_URL} characters.")
+        detail = f"An image's address has at most {_LONGEST_URL} characters."
+        raise Invalid("unsupported_attachment", detail, pointer=pointer)
     # An address seldom tells its type, and the model's provider is the one who looks.
     media_type = mimetypes.guess_type(urlsplit(url).path)[0] or "image/jpeg"
     return Attachment(type="image", name=name, media_type=media_type, url=url)
 
 
-def _inline(kind: str, name: str, url: str, pointer: str) -> Attachment:
+def _inline(kind: Literal["image", "file"], name: str, url: str, pointer: str) -> Attachment:
     found = _DATA_URL.fullmatch(url)
     if found is None or len(found["type"]) > 127:
         raise Invalid("unsupported_attachment", "Send it as `data:<type>;base64,<bytes>`.", pointer=pointer)
-    image = kind == "image"
-    return Attachment(
-        type="image" if image else "file", name=name, media_type=found["type"].lower(), data=found["data"]
-    )
+    return Attachment(type=kind, name=name, media_type=found["type"].lower(), data=found["data"])

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from config.ids import new_id
-from server.db.attachments import check_attachments
 from server.db.columns import storable
 from server.db.database import Database
 from server.db.digests import first_digest, next_digest
@@ -59,12 +58,7 @@ class Histories:
         self._database = database
 
     async def place(self, owner: str, history: History) -> Question:
-        """Stores what is new of the history and returns where its question stands.
-
-        Raises:
-            Invalid: an attachment cannot be used.
-        """
-        check_attachments([attachment for turn in history.turns for attachment in turn.attachments])
+        """Stores what is new of the history, whose attachments are checked, and returns where its question stands."""
 
         async def work(session: WriteSession) -> Question:
             return await _Placing(session, owner, history).place()
