@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from config.agents import AgentSpec
+from config.json_pointer import split_pointer
 from config.policies import Condition, Rule, ToolPolicies, ToolSettings, Verdict
 from mcp_config.names import matches_any
 from mcp_config.tools import Caller, JsonObject
@@ -89,8 +90,7 @@ def _holds(condition: Condition, arguments: JsonObject) -> bool:
 def _at(pointer: str, arguments: JsonObject) -> JsonValue:
     """Raises `LookupError` when there is nothing."""
     value: JsonValue = arguments
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
+    for key in split_pointer(pointer):
         match value:
             case dict():
                 value = value[key]

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from config.json_pointer import split_pointer
 from mcp_config.names import clean_text
 from mcp_config.tools import JsonObject
 
@@ -81,8 +82,7 @@ def _find(root: JsonObject, reference: str) -> JsonValue:
     if reference != "#" and not reference.startswith("#/"):
         return None
     node: JsonValue = root
-    for part in reference.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
+    for key in split_pointer(reference):
         if not isinstance(node, dict):
             return None
         node = node.get(key)

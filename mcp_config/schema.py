@@ -18,6 +18,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
+from config.json_pointer import build_pointer
 from mcp_config.tools import JsonObject
 
 MAX_SECONDS: Final = 0.25
@@ -190,8 +191,7 @@ def _words(error: ValidationError) -> str:
 
 
 def _pointer(error: ValidationError | SchemaError) -> str:
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in error.absolute_path)
-    return "".join(f"/{part}" for part in parts) or "the top level"
+    return build_pointer(error.absolute_path) or "the top level"
 
 
 def _short(value: object) -> str:

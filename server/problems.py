@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from config.json_pointer import build_pointer
 from server.errors import HTTP_STATUS, ApiError, NotFound
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -104,12 +105,8 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 def _flaw(location: Sequence[str | int], message: str) -> Flaw:
     place, *rest = location
     if place == "body":
-        return Flaw(pointer="".join(f"/{_escaped(part)}" for part in rest), detail=message)
+        return Flaw(pointer=build_pointer(rest), detail=message)
     return Flaw(parameter=str(rest[0]) if rest else str(place), detail=message)
-
-
-def _escaped(part: str | int) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def _place(flaw: Flaw) -> str:

@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from pydantic import JsonValue, ValidationError
 
 from config.agents import ROUTER, AgentSpec
+from config.json_pointer import build_pointer
 from graph.runner import GraphRunner
 from mcp_config.tools import ToolBox
 from nodes.context import ModelCatalog
@@ -153,5 +154,5 @@ def _parse(value: Mapping[str, JsonValue]) -> AgentSpec:
         return AgentSpec.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        pointer = "".join(f"/{part}" for part in first["loc"])
+        pointer = build_pointer(first["loc"])
         raise Invalid("agent_invalid", f"The agent would not be valid: {first['msg']}.", pointer=pointer) from error
