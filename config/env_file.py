@@ -7,7 +7,8 @@ from pathlib import Path
 from dotenv.parser import Binding, parse_stream
 
 from config.checkout import shown_path
-from config.errors import InvalidFile, Mistake, UnreadableFile
+from config.errors import InvalidFile, MissingFile, Mistake
+from config.text_file import load_text
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,13 @@ def load_env_file(path: Path) -> list[EnvEntry]:
     setting.
 
     Raises:
-        UnreadableFile: it may not be read, or is not UTF-8.
+        UnreadableFile: it is too big, not UTF-8, or may not be read.
         InvalidFile: a line is not `NAME=value`, or a name is given twice.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+        text = load_text(path)
+    except MissingFile:
         return []
-    except UnicodeDecodeError:
-        raise UnreadableFile(f"{shown_path(path)}: is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise UnreadableFile(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
     return _entries(path, [binding for binding in parse_stream(io.StringIO(text)) if not _is_blank(binding)])
 
 

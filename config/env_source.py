@@ -3,7 +3,6 @@
 A source of our own, because pydantic's would expand `${NAME}` inside `.env` and take lists only as JSON.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +13,8 @@ from typing_extensions import override
 
 from config.checkout import from_checkout
 from config.env_file import EnvEntry
+from config.references import referenced
 
-_REFERENCE: Final = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)")
 _NOT_A_SETTING: Final = "environment"
 
 
@@ -46,7 +45,7 @@ def build_file_values(entries: Iterable[EnvEntry], environ: Mapping[str, str], n
 
 def unknown_entries(entries: Iterable[EnvEntry], names: Iterable[str], servers: str) -> list[EnvEntry]:
     """Returns the entries that are no setting and that no MCP server refers to."""
-    known = {name.upper() for name in names if name != _NOT_A_SETTING} | set(_REFERENCE.findall(_servers_text(servers)))
+    known = {name.upper() for name in names if name != _NOT_A_SETTING} | set(referenced(_servers_text(servers)))
     return [entry for entry in entries if entry.name not in known]
 
 

@@ -1,7 +1,8 @@
 """What can be wrong with the configuration. `str(error)` is for the person who wrote it: a line per mistake.
 
 ConfigError
-├── UnreadableFile   a file that is needed is missing, too big, or may not be read
+├── UnreadableFile   a file that is needed is too big, or may not be read
+│   └── MissingFile  there is no such file
 ├── InvalidFile      a file was read, and its mistakes are listed with line and key
 └── InvalidSettings  the environment or `.env` says what cannot be
 """
@@ -34,6 +35,9 @@ class ConfigError(Exception):
 
 
 class UnreadableFile(ConfigError): ...
+
+
+class MissingFile(UnreadableFile): ...
 
 
 class _MistakenError(ConfigError):

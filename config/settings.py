@@ -24,7 +24,7 @@ from typing_extensions import override
 
 from config.api_keys import ApiKey, parse_api_keys
 from config.checkout import CHECKOUT, from_checkout
-from config.database_url import async_database_url, parse_database_url
+from config.database_url import parse_database_url
 from config.env_file import load_env_file
 from config.env_source import EnvSource, build_file_values, unknown_entries
 from config.errors import InvalidSettings
@@ -34,8 +34,9 @@ ENV_FILE: Final = CHECKOUT / ".env"
 
 ModelProvider = Literal["embedded", "openai", "azure", "ollama"]
 
+EMBEDDED_MODEL: Final = "qwen2.5-coder-1.5b"
 _DEFAULT_MODELS: Final[Mapping[str, str]] = {
-    "embedded": "qwen2.5-coder-1.5b",
+    "embedded": EMBEDDED_MODEL,
     "openai": "gpt-5-mini",
     "azure": "gpt-5-mini",
     "ollama": "qwen3",
@@ -179,23 +180,19 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _provider_is_complete(self) -> Self:
-        if missing := self._missing_for_provider():
+        if missing := self.find_missing(self.model_provider):
             raise ValueError(f"MODEL_PROVIDER={self.model_provider} needs {missing}")
         if self.default_model.startswith(tuple(f"{provider}:" for provider in _DEFAULT_MODELS)):
             raise ValueError("DEFAULT_MODEL is the model's name alone; MODEL_PROVIDER says whose it is")
         return self
 
-    def _missing_for_provider(self) -> str | None:
-        if self.model_provider == "openai" and not (self.openai_api_key or self.openai_base_url):
+    def find_missing(self, provider: ModelProvider) -> str | None:
+        """Returns which settings a provider's models need that are not set, or None."""
+        if provider == "openai" and not (self.openai_api_key or self.openai_base_url):
             return "OPENAI_API_KEY, or OPENAI_BASE_URL for a server that asks for no key"
-        if self.model_provider == "azure" and not (self.azure_openai_endpoint and self.azure_openai_api_key):
+        if provider == "azure" and not (self.azure_openai_endpoint and self.azure_openai_api_key):
             return "AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY"
         return None
-
-    @property
-    def async_database_url(self) -> str:
-        """`database_url` with the driver that SQLAlchemy needs."""
-        return async_database_url(self.database_url)
 
     @property
     def default_selector(self) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Literal
+
+from mcp_config.names import matches_any
 
 Transport = Literal["stdio", "http", "sse"]
 Sandbox = Literal["auto", "bwrap", "landlock", "none"]
@@ -39,17 +40,13 @@ class ServerConfig:
 
     def offers(self, tool: str) -> bool:
         """Tells whether the tool of this name is to be offered at all."""
-        return _matches(tool, self.allow) and not _matches(tool, self.deny)
+        return matches_any(tool, self.allow) and not matches_any(tool, self.deny)
 
     def repeats(self, tool: str) -> bool:
-        return _matches(tool, self.repeatable)
+        return matches_any(tool, self.repeatable)
 
     def without_secrets(self, text: str) -> str:
         # longest first: a secret may contain another
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, "[secret]")
         return text
-
-
-def _matches(tool: str, globs: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(tool, glob) for glob in globs)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from mcp_config.variables import referenced
+from config.references import referenced
 
 _SECRET_NAME: Final = re.compile(r"key|token|secret|passw|credential|auth|dsn|cookie|database_url", re.IGNORECASE)
 _SHORTEST: Final = 6

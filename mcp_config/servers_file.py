@@ -13,13 +13,14 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, ValidationError, model_validator
 
 from config.checkout import shown_path
-from config.errors import InvalidFile, Mistake, UnreadableFile
+from config.errors import InvalidFile, MissingFile, Mistake
 from config.key_path import KeyPath, shown_key
 from config.model_mistakes import build_mistakes
+from config.references import UndefinedVariable, expand
+from config.text_file import load_text
 from config.yaml_document import Document, parse_document
 from mcp_config.server_config import Sandbox, ServerConfig, Transport
 from mcp_config.server_secrets import build_secrets
-from mcp_config.variables import UndefinedVariable, expand
 
 _EXPANDED: Final = ("command", "args", "env", "cwd", "url", "headers", "x-open-agent")
 _INHERITED: Final = ("HOME", "PATH", "USER", "SHELL", "TERM", "LOGNAME", "LANG")
@@ -102,20 +103,16 @@ def load_servers(source: str, variables: Mapping[str, str]) -> list[ServerConfig
     """Returns the servers to start, in the file's order; `source` is a path or the JSON itself.
 
     Raises:
-        UnreadableFile: there is no such file, or it may not be read.
+        UnreadableFile: there is no such file, it is too big, not UTF-8, or may not be read.
         InvalidFile: its mistakes, each with line, key and what was expected.
     """
     if source.lstrip().startswith("{"):
         return build_servers("MCP_SERVERS", source, variables)
     path = Path(source)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UnreadableFile(f"{shown_path(path)}: there is no such file; MCP_SERVERS names it") from None
-    except UnicodeDecodeError:
-        raise UnreadableFile(f"{shown_path(path)}: is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise UnreadableFile(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
+        text = load_text(path)
+    except MissingFile as error:
+        raise MissingFile(f"{error}; MCP_SERVERS names it") from None
     return build_servers(shown_path(path), text, variables)
 
 

@@ -4,9 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from config.agents import AgentsFile, AgentSpec
-from config.settings import Settings
+from config.settings import EMBEDDED_MODEL, Settings
 from nodes.models.adapting import AdaptingModel
 from nodes.models.clients import EmbeddedClient, RemoteClient, find_obstacle
 from nodes.models.constrained import ClosableModel
@@ -16,11 +17,11 @@ from nodes.models.late import LateModel
 from nodes.models.port import ChatModel, ModelError
 from nodes.models.schema_tools import SchemaToolsModel
 from nodes.models.selectors import DEFAULT, FAST, VISION, Selected, build_selection
-from nodes.models.traits import EMBEDDED_MODEL, find_traits
+from nodes.models.traits import find_traits
 
 _log = logging.getLogger(__name__)
 
-_EMBEDDED = f"embedded:{EMBEDDED_MODEL}"
+_EMBEDDED: Final = f"embedded:{EMBEDDED_MODEL}"
 
 
 class Models:

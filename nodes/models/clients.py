@@ -1,38 +1,22 @@
 """How each provider's client is made, when it is first needed, without stopping the event loop for the import."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib import import_module
 from types import ModuleType
-from typing import assert_never
 
-from config.settings import Settings
+from config.settings import EMBEDDED_MODEL, Settings
 from nodes.models.constrained import ConstrainedModel
 from nodes.models.embedded.engine import Engine
 from nodes.models.selectors import Selected
-from nodes.models.traits import EMBEDDED_MODEL
-
-FindClient = Callable[[], Awaitable[ConstrainedModel]]
 
 
 def find_obstacle(selected: Selected, settings: Settings) -> str | None:
     """Returns what must be configured before this model can be used, or None."""
-    match selected.provider:
-        case "openai":
-            if settings.openai_api_key is None and settings.openai_base_url is None:
-                return f"{selected} needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server that asks for no key"
-        case "azure":
-            if settings.azure_openai_api_key is None or settings.azure_openai_endpoint is None:
-                return f"{selected} needs AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY"
-        case "ollama":
-            return None
-        case "embedded":
-            if selected.model != EMBEDDED_MODEL:
-                return f"{selected} is not there: the embedded model is embedded:{EMBEDDED_MODEL}"
-        case _:
-            assert_never(selected.provider)
-    return None
+    if selected.provider == "embedded" and selected.model != EMBEDDED_MODEL:
+        return f"{selected} is not there: the embedded model is embedded:{EMBEDDED_MODEL}"
+    missing = settings.find_missing(selected.provider)
+    return f"{selected} needs {missing}" if missing else None
 
 
 class RemoteClient:

@@ -5,7 +5,6 @@ from typing import Final
 
 from config.settings import ModelProvider
 
-EMBEDDED_MODEL: Final = "qwen2.5-coder-1.5b"
 EMBEDDED_CONTEXT: Final = 4096
 OLLAMA_CONTEXT: Final = 8192
 """Asked for with every request: Ollama's own default cuts longer prompts off without a word."""

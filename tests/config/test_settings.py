@@ -8,6 +8,7 @@ from pydantic import SecretStr, ValidationError
 
 from config.api_keys import ApiKey
 from config.checkout import CHECKOUT
+from config.database_url import async_database_url
 from config.errors import ConfigError, InvalidSettings
 from config.settings import Settings, load_settings
 
@@ -116,7 +117,7 @@ def test_a_line_that_cannot_be_meant_is_refused(env_file: Path, text: str, compl
 
 def test_a_file_that_is_not_text_is_refused(env_file: Path) -> None:
     env_file.write_bytes(b"PORT=\xff\xfe\n")
-    assert complaints(env_file) == [".env: is not UTF-8 text; save it as UTF-8"]
+    assert complaints(env_file) == [".env:1: is not UTF-8 text; save it as UTF-8"]
 
 
 def test_a_name_that_an_mcp_server_refers_to_may_live_in_the_file(env_file: Path, tmp_path: Path) -> None:
@@ -162,8 +163,8 @@ def test_paths_are_relative_to_the_checkout_and_home_is_known(monkeypatch: pytes
     ],
 )
 def test_database_addresses_are_taken_as_people_write_them(written: str, plain: str, driven: str) -> None:
-    settings = load_settings(None, database_url=written)
-    assert (settings.database_url, settings.async_database_url) == (plain, driven)
+    parsed = load_settings(None, database_url=written).database_url
+    assert (parsed, async_database_url(parsed)) == (plain, driven)
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "data/app.db", ""])

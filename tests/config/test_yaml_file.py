@@ -8,7 +8,8 @@ from config.agents import AgentsFile, load_agents
 from config.checkout import CHECKOUT, shown_path
 from config.errors import ConfigError, InvalidFile, UnreadableFile
 from config.policies import ToolPolicies, load_policies
-from config.yaml_file import MAX_BYTES, load_yaml
+from config.text_file import MAX_BYTES
+from config.yaml_file import load_yaml
 
 AGENTS = """\
 agents:

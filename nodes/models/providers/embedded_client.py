@@ -5,10 +5,11 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from config.settings import EMBEDDED_MODEL
 from nodes.models.endpoint import Deadlines, Endpoint
 from nodes.models.langchain_model import LangChainChatModel
 from nodes.models.providers.openai_chat import OPENAI_FAILURES, OpenAIChat, build_http, constrain
-from nodes.models.traits import EMBEDDED_CONTEXT, EMBEDDED_MODEL
+from nodes.models.traits import EMBEDDED_CONTEXT
 
 _DEADLINES: Final = Deadlines(first_token=600, next_token=120)
 """A busy machine without a GPU reads a full prompt for minutes, and requests wait for each other."""
