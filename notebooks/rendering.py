@@ -40,7 +40,8 @@ def render(notebook: NotebookNode, name: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{name}*"):
         old.unlink()
-    parts: list[str] = []
+    notebook_file = f"../../notebooks/{name}.ipynb"
+    parts = [f"> What came out of [{name}.ipynb]({notebook_file}) when `make notebooks` ran it."]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             parts.append(_moved(cell.source))

@@ -14,6 +14,7 @@ from config.settings import load_settings
 from server.app import build_app
 from server.client import Client, open_client
 from server.listening import address_of, bind
+from server.logs import configure_logs, find_secrets
 from server.serving import run_server
 
 
@@ -57,6 +58,7 @@ async def _own(given: Mapping[str, Any]) -> AsyncIterator[tuple[str, Client]]:
     with tempfile.TemporaryDirectory(prefix="open-agent-", ignore_cleanup_errors=True) as folder:
         fixed = {"data_dir": Path(folder), "port": 0, "api_keys": f"notebook=admin:{key}"}
         settings = load_settings(**{**fixed, "database_url": f"sqlite:///{folder}/app.db", **given})
+        configure_logs("warning", "console", find_secrets(settings, settings.api_keys))
         bound = bind(settings.host, settings.port)
         up, stop = asyncio.Event(), asyncio.Event()
         serving = asyncio.create_task(run_server(build_app(settings), bound, up.set, stop))
