@@ -1,12 +1,14 @@
 """Open WebUI's background tasks: one plain model call each, never a run, and nothing kept."""
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
 
+from config.checkout import CHECKOUT
 from tests.completions.asking import ask, content_of, count, lines_of, messages_of, run_of, words_of
-from tests.http.serving import Json
+from tests.http.serving import USER_KEY, Json, build_settings, open_served
 from tests.support.scripted_model import Replies, ScriptedModel, ScriptedRequest, says
 from tests.support.scripted_replies import Match
 
@@ -100,3 +102,15 @@ async def test_a_task_that_fails_says_why(model: ScriptedModel, user: httpx.Asyn
     model.always(schema_is("tags_generation", "fail these tags"), Replies.error(400, "no such thing"))
     answer = await ask(user, ("user", "fail these tags"), headers={"X-OpenWebUI-Task": "tags_generation"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "model_rejected")
+
+
+async def test_the_model_called_fast_does_the_tasks(model: ScriptedModel, tmp_path: Path) -> None:
+    shipped = (CHECKOUT / "config" / "agents.yaml").read_text()
+    agents = tmp_path / "agents.yaml"
+    agents.write_text(shipped.replace("models: {}", "models: {fast: openai:quick}"))
+    model.when(schema_is("title_generation", "quickly, please"), Replies.json({"title": "Quick"}))
+    settings = build_settings(tmp_path / "data", model.base_url, agents_file=agents, mcp_servers='{"mcpServers": {}}')
+    async with open_served(settings) as served, served.client(USER_KEY) as client:
+        headers = {"X-OpenWebUI-Task": "title_generation"}
+        assert json.loads(content_of(await ask(client, ("user", "quickly, please"), headers=headers)))
+    assert (await model.requested(schema_is("title_generation", "quickly, please"))).body["model"] == "quick"
