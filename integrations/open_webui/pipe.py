@@ -16,7 +16,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -47,6 +47,27 @@ class Refusal(Exception):
 class WrongKey(Refusal): ...
 
 
+class Connection(BaseModel):
+    BASE_URL: str = Field(
+        default=os.environ.get("OPEN_AGENT_URL", "http://127.0.0.1:8000"),
+        description="Where open-agent listens, as seen from Open WebUI's server; with Docker Compose http://api:8000",
+    )
+    API_KEY: str = Field(
+        default_factory=lambda: os.environ.get("OPEN_AGENT_API_KEY", ""),
+        description="A key of open-agent: one of its API_KEYS, or the one that it made at its first start.",
+        json_schema_extra=_SECRET,
+    )
+    USER_TOKEN_SECRET: str = Field(
+        default_factory=lambda: os.environ.get("FORWARD_USER_INFO_HEADER_JWT_SECRET", ""),
+        description="open-agent's OPENWEBUI_JWT_SECRET, if it has one: users are then named by a signed token.",
+        json_schema_extra=_SECRET,
+    )
+    ON_STOP: Literal["cancel", "detach"] = Field(
+        default="cancel",
+        description="What the stop button does to the run: `cancel` it, or `detach` and let it finish unseen.",
+    )
+
+
 class Shown(BaseModel):
     """What is seen beside the answer: for all by the admin, and less of it by each user for themselves."""
 
@@ -56,27 +77,8 @@ class Shown(BaseModel):
 
 
 class Pipe:
-    class Valves(Shown):
+    class Valves(Shown, Connection):
         """Set by an admin: Admin Panel > Functions > open-agent > the gear."""
-
-        BASE_URL: str = Field(
-            default_factory=lambda: os.environ.get("OPEN_AGENT_URL", "http://127.0.0.1:8000"),
-            description="Where open-agent listens, as seen from Open WebUI's server; with Docker Compose http://api:8000",
-        )
-        API_KEY: str = Field(
-            default_factory=lambda: os.environ.get("OPEN_AGENT_API_KEY", ""),
-            description="A key of open-agent: one of its API_KEYS, or the one that it made at its first start.",
-            json_schema_extra=_SECRET,
-        )
-        USER_TOKEN_SECRET: str = Field(
-            default_factory=lambda: os.environ.get("FORWARD_USER_INFO_HEADER_JWT_SECRET", ""),
-            description="open-agent's OPENWEBUI_JWT_SECRET, if it has one: users are then named by a signed token.",
-            json_schema_extra=_SECRET,
-        )
-        ON_STOP: Literal["cancel", "detach"] = Field(
-            default="cancel",
-            description="What the stop button does to the run: `cancel` it, or `detach` and let it finish unseen.",
-        )
 
     class UserValves(Shown):
         """Set by each user: Chat Controls > Valves. What the admin hides stays hidden."""
@@ -166,10 +168,8 @@ class Screen:
     async def close(self, description: str) -> None:
         """Ends the status line if the server did not: it would shimmer for ever."""
         if self._shimmers:
-            try:
+            with suppress(Exception):  # raised here, it would wipe out the answer
                 await self.relay({"type": "status", "data": {"description": description, "done": True}})
-            except Exception:
-                log.exception("the status line could not be ended")
 
     def passes(self, chunk: JsonObject) -> bool:
         """Tells whether a line that is no event is handed on: answer, thoughts, tool cards, usage, errors."""
