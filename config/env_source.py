@@ -11,11 +11,12 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from typing_extensions import override
 
-from config.checkout import from_checkout
+from config.checkout import CHECKOUT, from_checkout
 from config.env_file import EnvEntry
 from config.references import referenced
 
 _NOT_A_SETTING: Final = "environment"
+_COMPOSE_FILE: Final = CHECKOUT / "docker-compose.yml"
 
 
 class EnvSource(PydanticBaseSettingsSource):
@@ -44,16 +45,16 @@ def build_file_values(entries: Iterable[EnvEntry], environ: Mapping[str, str], n
 
 
 def unknown_entries(entries: Iterable[EnvEntry], names: Iterable[str], servers: str) -> list[EnvEntry]:
-    """Returns the entries that are no setting and that no MCP server refers to."""
-    known = {name.upper() for name in names if name != _NOT_A_SETTING} | set(referenced(_servers_text(servers)))
-    return [entry for entry in entries if entry.name not in known]
+    """Returns the entries that are no setting, that no MCP server refers to, and that Docker Compose does not want."""
+    known = {name.upper() for name in names if name != _NOT_A_SETTING}
+    # `servers` is a path or the JSON itself
+    known.update(referenced(servers if servers.lstrip().startswith("{") else _text_of(from_checkout(Path(servers)))))
+    known.update(referenced(_text_of(_COMPOSE_FILE)))
+    return [entry for entry in entries if entry.name not in known and not entry.name.startswith("COMPOSE_")]
 
 
-def _servers_text(servers: str) -> str:
-    # `servers` is a path or the JSON itself.
-    if servers.lstrip().startswith("{"):
-        return servers
+def _text_of(path: Path) -> str:
     try:
-        return from_checkout(Path(servers)).read_text(encoding="utf-8", errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""  # its own loader reports it, with the reason
+        return ""  # whoever needs the file reports it, with the reason

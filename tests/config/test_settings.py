@@ -133,6 +133,11 @@ def test_a_name_that_an_mcp_server_refers_to_may_live_in_the_file(env_file: Path
     assert complaints(env_file, mcp_servers="{}")[0].startswith(".env:1: MY_TOKEN: is no setting")
 
 
+def test_what_docker_compose_wants_may_live_in_the_file_too(env_file: Path) -> None:
+    env_file.write_text("COMPOSE_PROFILES=postgres\nPOSTGRES_PASSWORD=hunter2\n")
+    assert load_settings(env_file).database_url.startswith("sqlite:")
+
+
 def test_mcp_servers_are_told_the_folders_that_are_in_force(tmp_path: Path) -> None:
     environment = Settings(_env_file=None, data_dir=tmp_path, environment={"TOKEN": "t"}).environment
     assert environment["TOKEN"] == "t"
