@@ -1,11 +1,11 @@
 """The governed path: the one way to a tool, for agents, people and other programs alike.
 
-It is folded from small wrappers that take the next piece and return one. Outermost first: known → allowlist →
-schema → policy → ledger → size cap → dispatch. Further ones (approval, rate, redaction) take their place in the list.
+It is folded from small wrappers `(call, following) -> result`. Outermost first: allowlist → known → schema → policy →
+ledger → size cap → dispatch. Further ones (approval, rate, redaction) take their place in the list.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final
@@ -19,7 +19,8 @@ from mcp_config.definitions import Definition
 from mcp_config.errors import ToolError
 from mcp_config.tools import CallTool, Ledger, ToolCall, ToolResult, ToolSpec
 
-Wrapper = Callable[[CallTool], CallTool]
+Wrapper = Callable[[ToolCall, CallTool], Awaitable[ToolResult]]
+"""One piece of the path: it is given the call and the rest of the path, and may leave the rest out."""
 FindAgent = Callable[[str], AgentSpec | None]
 """The agents that may call now, by id."""
 
@@ -39,87 +40,78 @@ class OfferedTool:
 
 def build_path(wrappers: Sequence[Wrapper], last: CallTool) -> CallTool:
     """Folds the wrappers around the last piece; the first becomes the outermost."""
-    return reduce(lambda inner, wrapper: wrapper(inner), reversed(wrappers), last)
+    return reduce(_around, reversed(wrappers), last)
+
+
+def _around(following: CallTool, wrapper: Wrapper) -> CallTool:
+    async def call(request: ToolCall) -> ToolResult:
+        return await wrapper(request, following)
+
+    return call
 
 
 def allowlist(find_agent: FindAgent) -> Wrapper:
     """An agent calls only what is on its list, whatever it was offered before."""
 
-    def wrap(following: CallTool) -> CallTool:
-        async def call(request: ToolCall) -> ToolResult:
-            agent = find_agent(request.caller.agent) if request.caller.agent is not None else None
-            refusal = find_refusal(request.caller, request.tool, agent)
-            return _denied(request, refusal, "not_allowed") if refusal else await following(request)
+    async def pass_listed(request: ToolCall, following: CallTool) -> ToolResult:
+        refusal = find_refusal(request.caller, request.tool, _find_caller(request, find_agent))
+        return _denied(request, refusal, "not_allowed") if refusal else await following(request)
 
-        return call
-
-    return wrap
+    return pass_listed
 
 
 def argument_check(tool: OfferedTool) -> Wrapper:
     """Arguments that do not fit the tool's own schema never reach its server."""
 
-    def wrap(following: CallTool) -> CallTool:
-        async def call(request: ToolCall) -> ToolResult:
-            if complaint := tool.definition.schema.complaint(request.arguments):
-                text = f"{request.tool} was not called: {complaint}. Correct the arguments and call again."
-                return ToolResult("error", text, "invalid_arguments")
-            return await following(request)
+    async def pass_fitting(request: ToolCall, following: CallTool) -> ToolResult:
+        if complaint := tool.definition.schema.complaint(request.arguments):
+            text = f"{request.tool} was not called: {complaint}. Correct the arguments and call again."
+            return ToolResult("error", text, "invalid_arguments")
+        return await following(request)
 
-        return call
-
-    return wrap
+    return pass_fitting
 
 
 def policy(policies: ToolPolicies, find_agent: FindAgent) -> Wrapper:
     """What the rules do not allow is not done. Nobody can be asked yet, so what needs asking is not done either."""
 
-    def wrap(following: CallTool) -> CallTool:
-        async def call(request: ToolCall) -> ToolResult:
-            agent = find_agent(request.caller.agent) if request.caller.agent is not None else None
-            decision = decide(request.caller, request.tool, request.arguments, policies, agent)
-            match decision.verdict:
-                case "allow":
-                    return await following(request)
-                case "ask":
-                    return _denied(request, decision, "approval_required")
-                case "deny":
-                    return _denied(request, decision, "denied_by_policy")
+    async def pass_allowed(request: ToolCall, following: CallTool) -> ToolResult:
+        agent = _find_caller(request, find_agent)
+        decision = decide(request.caller, request.tool, request.arguments, policies, agent)
+        match decision.verdict:
+            case "allow":
+                return await following(request)
+            case "ask":
+                return _denied(request, decision, "approval_required")
+            case "deny":
+                return _denied(request, decision, "denied_by_policy")
 
-        return call
-
-    return wrap
+    return pass_allowed
 
 
 def written_down(ledger: Ledger) -> Wrapper:
     """No effect before `started` is durable, and an end for every start."""
 
-    def wrap(following: CallTool) -> CallTool:
-        async def call(request: ToolCall) -> ToolResult:
-            try:
-                await ledger.started(request)
-                result = await following(request)
-            except asyncio.CancelledError:
-                await ledger.ended(request, _CANCELLED)
-                raise
-            await ledger.ended(request, result)
-            return result
+    async def write_down(request: ToolCall, following: CallTool) -> ToolResult:
+        try:
+            await ledger.started(request)
+            result = await following(request)
+        except asyncio.CancelledError:
+            await ledger.ended(request, _CANCELLED)
+            raise
+        await ledger.ended(request, result)
+        return result
 
-        return call
-
-    return wrap
+    return write_down
 
 
 def size_cap(tool: OfferedTool) -> Wrapper:
     """A model is given no more than it can take."""
 
-    def wrap(following: CallTool) -> CallTool:
-        async def call(request: ToolCall) -> ToolResult:
-            return cut(await following(request), tool.max_result)
+    async def cap(request: ToolCall, following: CallTool) -> ToolResult:
+        return cut(await following(request), tool.max_result)
 
-        return call
-
-    return wrap
+    return cap
 
 
 def dispatch(tool: OfferedTool) -> CallTool:
@@ -134,6 +126,10 @@ def dispatch(tool: OfferedTool) -> CallTool:
         return build_result(raw)
 
     return call
+
+
+def _find_caller(request: ToolCall, find_agent: FindAgent) -> AgentSpec | None:
+    return find_agent(request.caller.agent) if request.caller.agent is not None else None
 
 
 def _denied(request: ToolCall, decision: Decision, code: str) -> ToolResult:

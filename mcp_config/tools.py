@@ -74,7 +74,7 @@ class Ledger(Protocol):
 
 
 CallTool = Callable[[ToolCall], Awaitable[ToolResult]]
-"""The shape of the path and of each piece of it: a wrapper takes the next one and returns one."""
+"""The shape of the path, and of what is left of it behind each piece."""
 
 
 class ToolBox(Protocol):

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from config.ids import new_id
-from nodes.models.port import JsonObject
+from mcp_config.tools import JsonObject
 from nodes.state import PlanStep
 
 MAX_STEPS: Final = 6

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from config.agents import ROUTER, AgentSpec
-from nodes.state import BUDGET_EXCEEDED, PlanStep, RunFailure, RunState, StepResult
+from nodes.state import BUDGET_EXCEEDED, PlanStep, RunFailure, RunState, StepChannel, StepResult
 
 SKIPPED: Final = "step_skipped"
 _UNKNOWN_AGENT: Final = "unknown_agent"
@@ -37,7 +37,7 @@ class Progress:
         return [step for step in waits if all(_completed(results.get(before)) for before in step["depends_on"])]
 
     @property
-    def channel(self) -> Literal["answer", "work"]:
+    def channel(self) -> StepChannel:
         """One agent's words are the answer when nothing else brings anything."""
         ids = {step["id"] for step in self.plan}
         brought = any(_completed(result) and result["step_id"] not in ids for result in self.results)

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 
 from config.agents import ROUTER, AgentSpec
 from config.prompts import RoutingExample, load_prompt, load_routing_examples
-from nodes.models.port import JsonObject
+from mcp_config.tools import JsonObject
 from nodes.plan import build_plan_schema, write_json
 from nodes.prompting import newest_question
 from nodes.state import StepResult

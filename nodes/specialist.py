@@ -20,7 +20,7 @@ from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpe
 from nodes.lasting import lasting
 from nodes.models.port import ModelError, Usage
 from nodes.prompting import Brief, build_prompt, has_pictures
-from nodes.state import BUDGET_EXCEEDED, PlanStep, StepInput, StepOutput, StepResult, StepState, ToolTask
+from nodes.state import BUDGET_EXCEEDED, PlanStep, StepChannel, StepInput, StepOutput, StepResult, StepState, ToolTask
 from nodes.toolcalls import answers_directly, run_tool_call
 from nodes.turn import take_turn
 from nodes.warmup import wait_for_model, wait_for_tools
@@ -78,7 +78,7 @@ class _Voice:
     """What a step says, and has said so far on its own channel."""
 
     step: PlanStep
-    channel: Literal["answer", "work"]
+    channel: StepChannel
     write: FactWriter
     said: str
 
@@ -141,8 +141,7 @@ def _check_budget(limits: Limits, turns: Sequence[AnyMessage]) -> None:
 
 
 def _usage_of(turns: Sequence[AnyMessage]) -> Usage:
-    metadata = [turn.usage_metadata for turn in turns if isinstance(turn, AIMessage) and turn.usage_metadata]
-    return sum((Usage(taken["input_tokens"], taken["output_tokens"]) for taken in metadata), Usage())
+    return sum((Usage.of(turn) for turn in turns if isinstance(turn, AIMessage)), Usage())
 
 
 def _refuse(message: AIMessage) -> list[AnyMessage]:

@@ -9,6 +9,8 @@ from pydantic import JsonValue
 
 BUDGET_EXCEEDED: Final = "budget_exceeded"
 """The code of a failure that no new plan and no other step can mend: it ends the run."""
+StepChannel = Literal["answer", "work"]
+"""Where the words of a step go: they are the run's answer, or work that others build on."""
 
 
 class PlanStep(TypedDict):
@@ -60,7 +62,7 @@ class StepInput(TypedDict):
     step: PlanStep
     earlier: list[StepResult]
     messages: Annotated[list[AnyMessage], add_messages]
-    channel: Literal["answer", "work"]
+    channel: StepChannel
 
 
 class StepState(StepInput, total=False):
@@ -76,7 +78,7 @@ class ToolTask(TypedDict):
     """One tool call that a model asked for: a task of its own, so that a finished call is checkpointed by itself."""
 
     step: PlanStep
-    channel: Literal["answer", "work"]
+    channel: StepChannel
     said: str
     """The step's words so far."""
     call_id: str

@@ -29,9 +29,7 @@ async def synthesis(state: RunState, runtime: Runtime[RunContext]) -> Update:
     except ModelError as error:
         write(StepBroken(step_id, error.code, str(error)))
         raise
-    taken = message.usage_metadata
-    usage = Usage(taken["input_tokens"], taken["output_tokens"]) if taken else Usage()
-    write(StepDone(step_id, message.text, usage))
+    write(StepDone(step_id, message.text, Usage.of(message)))
     return {"messages": [AIMessage(message.text)]}
 
 

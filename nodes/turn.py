@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, InvalidToolCall, ToolCall
-from langchain_core.messages.ai import UsageMetadata
 
 from config.ids import new_id
 from mcp_config.tools import ToolSpec
@@ -91,9 +90,5 @@ def _rebuild(message: AIMessage, text: str, usage: Usage) -> AIMessage:
             )
             for c in message.invalid_tool_calls
         ],
-        usage_metadata=UsageMetadata(
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            total_tokens=usage.input_tokens + usage.output_tokens,
-        ),
+        usage_metadata=usage.metadata,
     )

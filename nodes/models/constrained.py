@@ -6,8 +6,8 @@ from typing import Protocol
 from langchain_core.messages import AnyMessage
 from typing_extensions import override
 
-from mcp_config.tools import ToolSpec
-from nodes.models.port import ChatModel, JsonObject, ModelError, ModelReply, TextDelta
+from mcp_config.tools import JsonObject, ToolSpec
+from nodes.models.port import ChatModel, ModelError, ModelReply, TextDelta
 
 Replies = AsyncGenerator[TextDelta | ModelReply, None]
 """Text as it is made, then the whole reply. Closing it ends the request at the provider."""

@@ -6,9 +6,9 @@ from contextlib import aclosing
 
 from langchain_core.messages import AnyMessage
 
-from mcp_config.tools import ToolSpec
+from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.constrained import ClosableModel, Replies
-from nodes.models.port import JsonObject, ModelError, StructuredReply
+from nodes.models.port import ModelError, StructuredReply
 
 _log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from langchain_core.exceptions import ModelError as ProviderError
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, AnyMessage
 
-from mcp_config.tools import ToolSpec
+from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.constrained import Replies
 from nodes.models.endpoint import Endpoint
-from nodes.models.port import JsonObject, ModelError, StructuredReply
+from nodes.models.port import ModelError, StructuredReply
 from nodes.models.reply import ReplyBuilder
 
 CallOptions = Mapping[str, Any]  # keyword arguments of LangChain's `astream`, which declares them as Any

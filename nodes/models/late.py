@@ -5,9 +5,9 @@ from contextlib import aclosing
 
 from langchain_core.messages import AnyMessage
 
-from mcp_config.tools import ToolSpec
+from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.constrained import ConstrainedModel, Replies
-from nodes.models.port import JsonObject, StructuredReply
+from nodes.models.port import StructuredReply
 
 
 class LateModel:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from langchain_core.messages import AIMessage, AnyMessage
-from pydantic import JsonValue
+from langchain_core.messages.ai import UsageMetadata
 
-from mcp_config.tools import ToolSpec
-
-JsonObject = dict[str, JsonValue]
+from mcp_config.tools import JsonObject, ToolSpec
 
 
 @dataclass(frozen=True)
@@ -21,6 +19,18 @@ class Usage:
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
+
+    @classmethod
+    def of(cls, message: AIMessage) -> "Usage":
+        """Returns what a message says it took; nothing where its provider does not tell."""
+        taken = message.usage_metadata
+        return cls(taken["input_tokens"], taken["output_tokens"]) if taken else cls()
+
+    @property
+    def metadata(self) -> UsageMetadata:
+        """The same as messages carry it."""
+        total = self.input_tokens + self.output_tokens
+        return UsageMetadata(input_tokens=self.input_tokens, output_tokens=self.output_tokens, total_tokens=total)
 
 
 @dataclass(frozen=True)

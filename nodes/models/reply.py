@@ -8,7 +8,6 @@ import json
 from dataclasses import dataclass, field
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
-from langchain_core.messages.ai import UsageMetadata
 
 from config.ids import new_id
 from nodes.models.port import ModelReply, TextDelta, Usage
@@ -57,7 +56,7 @@ class ReplyBuilder:
     def add(self, chunk: AIMessageChunk) -> list[TextDelta]:
         """Takes one chunk and returns the text it brings."""
         if chunk.usage_metadata:  # some servers repeat a running total: the last one counts
-            self._usage = Usage(chunk.usage_metadata["input_tokens"], chunk.usage_metadata["output_tokens"])
+            self._usage = Usage.of(chunk)
         self._metadata.update(
             {name: chunk.response_metadata[name] for name in _KEPT_METADATA if name in chunk.response_metadata}
         )
@@ -79,7 +78,7 @@ class ReplyBuilder:
             invalid_tool_calls=[call for call in calls if call["type"] == "invalid_tool_call"],
             additional_kwargs={"reasoning_content": reasoning} if reasoning else {},
             response_metadata=self._metadata,
-            usage_metadata=_usage_metadata(self._usage),
+            usage_metadata=self._usage.metadata,
         )
         return ModelReply(message, self._usage)
 
@@ -103,8 +102,3 @@ def _parse(call: _Call) -> ToolCall | InvalidToolCall:
     if problem:
         return InvalidToolCall(type="invalid_tool_call", id=call.id, name=call.name, args=raw, error=problem)
     return ToolCall(type="tool_call", id=call.id, name=call.name, args=arguments)
-
-
-def _usage_metadata(usage: Usage) -> UsageMetadata:
-    total = usage.input_tokens + usage.output_tokens
-    return UsageMetadata(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=total)

@@ -10,10 +10,10 @@ from contextlib import aclosing
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 
 from config.ids import new_id
-from mcp_config.tools import ToolSpec
+from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.constrained import ConstrainedModel, Replies
 from nodes.models.json_answer import AnswerReader
-from nodes.models.port import JsonObject, ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.port import ModelError, ModelReply, StructuredReply, TextDelta
 from nodes.models.tool_prompt import build_choice_schema, build_plain_prompt, build_tool_prompt
 
 

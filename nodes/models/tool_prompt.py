@@ -6,8 +6,7 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
-from mcp_config.tools import ToolSpec
-from nodes.models.port import JsonObject
+from mcp_config.tools import JsonObject, ToolSpec
 
 _LENGTHS: Final = (240, 100, 0)
 _LONGEST_TOOL_LIST: Final = 3_600

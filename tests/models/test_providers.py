@@ -8,9 +8,10 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from config.settings import ModelProvider, Settings, load_settings
+from mcp_config.tools import JsonObject
 from nodes.models.catalog import Models, open_models
 from nodes.models.endpoint import Deadlines
-from nodes.models.port import ChatModel, JsonObject, ModelError, StructuredReply, TextDelta, Usage
+from nodes.models.port import ChatModel, ModelError, StructuredReply, TextDelta, Usage
 from nodes.models.providers.embedded_client import build_embedded_client
 from tests.models.chats import GREETING, KEY, agents_file, fail, general, hear, opened, tool
 from tests.support.scripted_model import Replies, Reply, ScriptedModel, says

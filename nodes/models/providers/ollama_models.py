@@ -8,9 +8,9 @@ import ollama
 from langchain_ollama import ChatOllama
 
 from config.settings import Settings
+from mcp_config.tools import JsonObject
 from nodes.models.endpoint import Endpoint
 from nodes.models.langchain_model import CallOptions, LangChainChatModel
-from nodes.models.port import JsonObject
 from nodes.models.traits import find_traits
 
 _FAILURES: Final = (httpx.HTTPError, ollama.ResponseError)

@@ -8,9 +8,9 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
+from mcp_config.tools import JsonObject
 from nodes.models.endpoint import Deadlines
 from nodes.models.langchain_model import CallOptions
-from nodes.models.port import JsonObject
 
 OPENAI_FAILURES: Final = (openai.OpenAIError,)
 _REASONING_FIELDS: Final = ("reasoning_content", "reasoning")
