@@ -110,8 +110,9 @@ class SqlTools:
         kept, clipped = clip_lines(lines, self._limits.characters)
         more = result.more + clipped
         count = f"{more}" if result.more_is_exact else f"more than {more}"
-        shown = f"… {count} more rows (use COUNT, GROUP BY, WHERE or LIMIT)" if more else f"({_rows(len(kept))})"
-        return "\n".join([join_cells(result.columns), *kept, shown])
+        # A count below complete rows would be one more number to mistake for a value: small models do.
+        rest = [f"… {count} more rows (use COUNT, GROUP BY, WHERE or LIMIT)"] if more else []
+        return "\n".join([join_cells(result.columns), *(kept or ["(no rows)"]), *rest])
 
 
 def _describe(table: Table, counts: Mapping[str, int]) -> str:
