@@ -19,7 +19,7 @@ studio_url := http://127.0.0.1:$(studio_port)
 lock := $(bin)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
-.PHONY: help install run dev check format lint types layers quick fix test test-model eval studio notebooks lock clean
+.PHONY: help install run dev check format lint types layers quick fix test test-model compose-check eval studio notebooks lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ test: dev ## run all tests but those of the embedded model
 
 test-model: dev ## run the embedded model end to end (1.1 GB of weights, fetched once)
 	@$(bin)/python -m pytest -m model
+
+compose-check: ## run the Docker containers for real: up, chat, kill -9, back again, down (needs an engine)
+	@tests/compose/check.sh
 
 eval: dev ## measure how well the router routes
 	@./open-agent eval
