@@ -53,6 +53,8 @@ class ToolSettings(_Strict):
     tags: list[Literal["private_read", "untrusted_input", "external_send"]] | None = None
     idempotent: bool | None = None
     return_direct: bool | None = None
+    after: str | None = None
+    """Another tool: an agent that may use it is offered this one only once that one has answered in the same step."""
     redact: list[str] | None = None
 
 

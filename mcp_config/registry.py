@@ -143,6 +143,7 @@ class ToolRegistry(ToolBox):
             model_schema=build_model_schema(definition.schema.schema),
             annotations=hints,
             return_direct=bool(settings.return_direct),
+            after=settings.after,
             repeatable=by_hint if settings.idempotent is None else settings.idempotent,
         )
         timeout = settings.timeout or config.timeout or self._deadlines.call

@@ -30,6 +30,8 @@ class ToolSpec:
     """The server's own hints (`readOnlyHint`, `idempotentHint`, …): claims, never proofs."""
     return_direct: bool = False
     """The result is the step's answer and is not fed back to the model (from policy)."""
+    after: str | None = None
+    """The tool that must have answered before this one is offered (from policy)."""
     repeatable: bool = False
     """Safe to run again after a crash: read-only or idempotent, by annotation or by policy."""
 

@@ -18,6 +18,8 @@ from nodes.window import count_message, count_tokens, count_tools, cut, cut_toge
 
 _LEAST_ROOM: Final = 200
 _LONGEST_REPLY: Final = 1024
+_ROOMY: Final = 16_000
+"""Tokens of context. A model with less, shown the whole message beside its task, answers without its tools."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,17 @@ def build_prompt(brief: Brief, specs: Sequence[ToolSpec], context_tokens: int) -
     task = cut(brief.task, room // 2)
     question = newest_question(brief.conversation)
     room -= count_tokens(task) + (count_message(question) - count_tokens(question.text) if question else 0)
-    words = "" if question is None or question.text.strip() == brief.task.strip() else cut(question.text, room // 4)
+    words = _whole_message(question, brief.task, room // 4) if context_tokens >= _ROOMY else ""
     room -= count_tokens(words)
     earlier, turns, room = _fit_data(brief, room)
     ask = _compose(words, task, earlier, question)
     history = _fit_history(brief.conversation, question, room)
     return Prompt([SystemMessage(system), *history, ask, *turns], shortened=task != brief.task)
+
+
+def _whole_message(question: AnyMessage | None, task: str, tokens: int) -> str:
+    """Returns the message that the task is a part of; empty where the task is all of it."""
+    return "" if question is None or question.text.strip() == task.strip() else cut(question.text, tokens)
 
 
 def _said_by_client(conversation: Sequence[AnyMessage], tokens: int) -> str:

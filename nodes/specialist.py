@@ -21,7 +21,7 @@ from nodes.lasting import lasting
 from nodes.models.port import ModelError, Usage
 from nodes.prompting import Brief, build_prompt, has_pictures
 from nodes.state import BUDGET_EXCEEDED, PlanStep, StepChannel, StepInput, StepOutput, StepResult, StepState, ToolTask
-from nodes.toolcalls import answers_directly, run_tool_call
+from nodes.toolcalls import answers_directly, offered_now, run_tool_call
 from nodes.turn import take_turn
 from nodes.warmup import wait_for_model, wait_for_tools
 
@@ -107,7 +107,7 @@ async def _take_turn(state: StepState, context: RunContext, voice: _Voice) -> AI
     model = context.models.for_agent(agent, images=has_pictures(conversation))
     await wait_for_tools(context.tools, agent, voice.think)
     await wait_for_model(model, voice.think)
-    specs = context.tools.specs(agent.allowed_tools)
+    specs = offered_now(context.tools.specs(agent.allowed_tools), state.get("turns", []))
     prompt = build_prompt(_brief(agent, state), specs, model.context_tokens)
     if prompt.shortened and not state.get("turns"):
         voice.think("The message is longer than this model can read; its middle was left out.\n")

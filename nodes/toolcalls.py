@@ -42,6 +42,12 @@ async def run_tool_call(task: ToolTask, runtime: Runtime[RunContext]) -> Update:
     return {"turns": [_message(call, "success" if result.status == "ok" else "error", content, direct=direct)]}
 
 
+def offered_now(specs: Sequence[ToolSpec], turns: Sequence[AnyMessage]) -> list[ToolSpec]:
+    """Returns the tools whose turn has come: what is used `after` another tool waits until that one has answered."""
+    missing = {spec.name for spec in specs} - {turn.name for turn in turns if isinstance(turn, ToolMessage)}
+    return [spec for spec in specs if spec.after not in missing]
+
+
 def answers_directly(turns: Sequence[AnyMessage]) -> str | None:
     """Returns the results of the newest turn's calls that are the step's answer as they are, if there are any."""
     newest: list[str] = []

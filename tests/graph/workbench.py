@@ -22,6 +22,7 @@ class Tool:
     act: Act
     repeatable: bool = False
     return_direct: bool = False
+    after: str | None = None
 
 
 @dataclass
@@ -67,6 +68,7 @@ def _spec(name: str, tool: Tool) -> ToolSpec:
         input_schema=schema,
         model_schema=schema,
         return_direct=tool.return_direct,
+        after=tool.after,
         repeatable=tool.repeatable,
     )
 

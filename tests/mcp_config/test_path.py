@@ -150,11 +150,13 @@ async def test_big_result_is_cut_to_head_and_tail() -> None:
 
 async def test_policy_sets_deadline_size_and_repeatability() -> None:
     tools = {"*": ToolSettings(timeout=5, idempotent=True), "sick__act": ToolSettings(timeout=0.2, return_direct=True)}
+    tools["sick__echo"] = ToolSettings(after="sick__count")
     policies = replace_tools(ALLOW_ALL, tools)
     async with open_rig(chaos("sick", "silent"), policies=policies) as rig:
         assert "no answer within 0.2 seconds" in (await rig.call("sick__act")).content
         act, echo = rig.registry.get("sick__act"), rig.registry.get("sick__echo")
         assert (act.return_direct, act.repeatable, echo.return_direct) == (True, True, False)
+        assert (act.after, echo.after) == (None, "sick__count")
 
 
 async def test_repeatable_is_what_hint_or_configuration_says_and_policy_has_the_last_word() -> None:

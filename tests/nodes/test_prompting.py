@@ -21,14 +21,18 @@ CONTEXT = 4096
 
 
 def build(
-    task: str, conversation: list[AnyMessage], earlier: tuple[str, ...] = (), turns: tuple[AnyMessage, ...] = ()
+    task: str,
+    conversation: list[AnyMessage],
+    earlier: tuple[str, ...] = (),
+    turns: tuple[AnyMessage, ...] = (),
+    context_tokens: int = CONTEXT,
 ) -> Prompt:
     results = [
         StepResult(step_id="step_1", agent="sql", task="count", status="completed", output=output, code="")
         for output in earlier
     ]
     brief = Brief(agent("sql"), "You are sql.", conversation, task, TODAY, results, turns)
-    return build_prompt(brief, (), CONTEXT)
+    return build_prompt(brief, (), context_tokens)
 
 
 def turn(result: str) -> tuple[AnyMessage, ...]:
@@ -64,11 +68,17 @@ def test_short_text_stays_whole_beside_a_long_one() -> None:
 
 
 def test_own_part_stands_beside_the_whole_message() -> None:
-    prompt = build("count orders", [HumanMessage("count orders, then tell the time")])
+    prompt = build("count orders", [HumanMessage("count orders, then tell the time")], context_tokens=128_000)
 
     assert [message.text for message in prompt.messages[1:]] == [
         "count orders, then tell the time\n\nYour task now, and only this: count orders"
     ]
+
+
+def test_small_model_is_shown_its_own_part_alone() -> None:
+    prompt = build("count orders", [HumanMessage("count orders, then tell the time")])
+
+    assert [message.text for message in prompt.messages[1:]] == ["count orders"]
 
 
 def test_results_are_marked_as_data_and_cannot_end_their_mark() -> None:

@@ -112,6 +112,25 @@ async def test_direct_result_is_the_answer_and_is_not_fed_back(stage: Stage) -> 
     assert len(stage.script.requests) == 1
 
 
+async def test_tool_is_offered_only_after_the_one_that_comes_first(stage: Stage) -> None:
+    stage.script.when(has_result("orders(id)"), Replies.text("There are four."))
+    stage.script.when(says("count"), Replies.tool("sql__schema"))
+    query = Tool(returning("4"), after="sql__schema")
+    bench = Workbench({"sql__query": query, "sql__schema": Tool(returning("orders(id)"))})
+
+    await keep(stage, bench, "count", "sql")
+
+    assert [request.tools for request in stage.script.requests] == [["sql__schema"], ["sql__query", "sql__schema"]]
+
+
+async def test_tool_whose_first_one_is_not_allowed_is_offered_at_once(stage: Stage) -> None:
+    stage.script.when(says("time"), Replies.text("Noon."))
+
+    await keep(stage, Workbench({"time__now": Tool(returning("12:00"), after="sql__schema")}))
+
+    assert stage.script.requests[0].tools == ["time__now"]
+
+
 async def test_failed_direct_call_is_fed_back(stage: Stage) -> None:
     stage.script.when(has_result("broken"), Replies.text("The clock is broken."))
     stage.script.when(says("time"), Replies.tool("time__now"))
