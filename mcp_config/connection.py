@@ -67,6 +67,8 @@ class _Live:
 
 
 class Connection:
+    """Its owner task runs `own`; everyone else asks how it is, what it offers, and calls."""
+
     def __init__(self, config: ServerConfig, warden: Warden, start_timeout: float, changed: Callable[[], None]) -> None:
         self.config = config
         self.listing = Listing(())
@@ -90,7 +92,6 @@ class Connection:
         while self._state == "starting":
             await self._turned.wait()
 
-    # ------------------------------------------------------------------ the owner
     async def own(self) -> None:
         """Runs for as long as the server is wanted; ends by cancellation, or at once when it is not to be started."""
         try:
@@ -152,9 +153,10 @@ class Connection:
                     assert_never(unreachable)
 
     async def _let_go(self, live: _Live, call: _Abandoned) -> None:
-        """Tells the server to stop. One that does not even answer a ping then is sick, and so is the work it does:
+        """Tells the server to stop working for nobody.
 
-        its processes are ended. So they are after a missed deadline, if no other call would suffer by it.
+        One that does not even answer a ping then is sick: its processes are ended. So they are after a missed deadline,
+        if no other call would suffer by it.
         """
         sick = call.late and live.in_flight == 0
         try:
@@ -208,7 +210,6 @@ class Connection:
         turned.set()
         self._tell_changed()
 
-    # ------------------------------------------------------------------ callers
     async def call(self, tool: str, arguments: JsonObject, seconds: float) -> JsonObject:
         """Calls the tool of this (the server's own) name and returns the raw result, within the deadline.
 

@@ -1,18 +1,13 @@
 """Which values of a server's configuration must never be seen in a message about it."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
 from config.references import referenced
-
-_SECRET_NAME: Final = re.compile(r"key|token|secret|passw|credential|auth|dsn|cookie|database_url", re.IGNORECASE)
-_SHORTEST: Final = 6
-"""Shorter values are no secrets worth the name, and hiding them would garble messages."""
+from config.secret_names import SHORTEST_SECRET, names_secret
 
 
 def build_secrets(
@@ -22,11 +17,11 @@ def build_secrets(
 
     `written` is the server's entry before expansion: it shows which variables went into it.
     """
-    values = [value for name, value in env.items() if _SECRET_NAME.search(name)]
-    values += [variables.get(name, "") for name in referenced(json.dumps(written)) if _SECRET_NAME.search(name)]
+    values = [value for name, value in env.items() if names_secret(name)]
+    values += [variables.get(name, "") for name in referenced(json.dumps(written)) if names_secret(name)]
     for header in headers.values():
         values += [header, header.rpartition(" ")[2]]
-    return frozenset(part for value in values for part in _parts(value) if len(part) >= _SHORTEST)
+    return frozenset(part for value in values for part in _parts(value) if len(part) >= SHORTEST_SECRET)
 
 
 def _parts(value: str) -> Iterator[str]:

@@ -12,20 +12,18 @@ from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.api_keys import ApiKey
+from config.secret_names import SHORTEST_SECRET, names_secret
 from config.settings import Settings
 
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{6,}")
 _IN_URL: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@")
-_SECRET_NAME: Final = re.compile(r"(?i)(key|token|secret|password|credential)s?$")
 _HIDDEN: Final = "[hidden]"
-_SHORTEST: Final = 6
-"""A shorter secret would black out ordinary words."""
 
 
 def find_secrets(settings: Settings, keys: Iterable[ApiKey]) -> set[str]:
     """Returns every text that must not be seen: API keys, providers' keys, and what the environment names a secret."""
     fields = [value for name in type(settings).model_fields if isinstance(value := getattr(settings, name), SecretStr)]
-    named = {value for name, value in settings.environment.items() if _SECRET_NAME.search(name)}
+    named = {value for name, value in settings.environment.items() if names_secret(name)}
     return {secret.get_secret_value() for secret in [*fields, *(key.key for key in keys)]} | named
 
 
@@ -33,7 +31,9 @@ class Redaction:
     """The last processor: works on the finished line, so no field, traceback or nested value slips by it."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = {form for secret in secrets if len(secret) >= _SHORTEST for form in (secret, json.dumps(secret)[1:-1])}
+        known = {
+            form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in (secret, json.dumps(secret)[1:-1])
+        }
         # The longest first: a secret may contain another.
         parts = [re.escape(form) for form in sorted(known, key=len, reverse=True)]
         self._known = re.compile("|".join(parts)) if parts else None
