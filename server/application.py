@@ -10,6 +10,7 @@ from server.completions.terms import Terms
 from server.db.store import Store
 from server.engine.engine import Engine
 from server.keys import KeyRing
+from server.metrics import Metrics
 from server.registry import AgentRegistry
 
 
@@ -24,5 +25,6 @@ class Application:
     terms: Terms
     ledger: Ledger
     """Where calls are written down that no run makes."""
+    metrics: Metrics
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: it is no longer ready, and streams end with a hint to come back."""

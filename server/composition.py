@@ -16,6 +16,7 @@ from server.engine.checkpoints import open_checkpoints
 from server.engine.engine import open_engine
 from server.engine.ledger import ToolLedger
 from server.keys import KeyRing, load_api_keys
+from server.metrics import Metrics
 from server.registry import AgentRegistry
 
 
@@ -46,7 +47,9 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         running = await stack.enter_async_context(engine)
         models.start(lambda: _warm_up(agents, models))
         terms = Terms(settings.openwebui_jwt_secret, settings.completions_on_disconnect)
-        yield Application(keys, store, agents, models, tools, running, terms, ToolLedger(store))
+        metrics = Metrics({"model": models.health, "mcp_server": tools.health})
+        store.feed.watch(metrics.observe)
+        yield Application(keys, store, agents, models, tools, running, terms, ToolLedger(store), metrics)
 
 
 async def _warm_up(agents: AgentRegistry, models: Models) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -66,12 +66,20 @@ class Subscription:
         changed.set()
 
 
+Watcher = Callable[[str, Sequence[LoggedEvent]], None]
+
+
 class Feed:
     """The news of all runs that somebody reads."""
 
     def __init__(self) -> None:
         self._subscriptions: dict[str, Subscription] = {}
+        self._watchers: list[Watcher] = []
         self._closed = False
+
+    def watch(self, watcher: Watcher) -> None:
+        """Has `watcher` told of whatever is committed from now on, for all runs; it must neither wait nor raise."""
+        self._watchers.append(watcher)
 
     @contextmanager
     def subscribe(self, run_id: str) -> Iterator[Subscription]:
@@ -90,6 +98,8 @@ class Feed:
         """Hands on what was committed. Never waits: a slow reader finds the rest in the table."""
         if subscription := self._subscriptions.get(run_id):
             subscription.publish(events)
+        for watcher in self._watchers:
+            watcher(run_id, events)
 
     def close(self) -> None:
         """Ends every reader after what is there: nothing more will come."""

@@ -3,6 +3,8 @@
 from typing import Final, Literal
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
 from server.application import Application
@@ -91,3 +93,15 @@ async def get_info(app: App, caller: Caller) -> Info:
         models={name: Condition(state=model.state, detail=model.detail) for name, model in models},
         mcp_servers={name: Condition(state=server.state, detail=server.detail) for name, server in servers},
     )
+
+
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    dependencies=[needs_key],
+    response_class=PlainTextResponse,
+    responses=problems(),
+)
+async def get_metrics(app: App, caller: Caller) -> Response:
+    """Runs, time to the first token, tool calls, tokens and how models and tool servers are, for Prometheus."""
+    return Response(app.metrics.expose(), media_type=CONTENT_TYPE_LATEST)
