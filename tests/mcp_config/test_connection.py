@@ -133,8 +133,9 @@ async def test_secrets_of_a_server_are_not_seen_when_it_dies_with_them() -> None
 
 
 async def test_warming_and_ready_speak_of_the_servers_the_globs_need() -> None:
-    slow: ServerConfig = replace(chaos("slow", "noinit"), start_timeout=1)
+    slow: ServerConfig = replace(chaos("slow", "noinit"), start_timeout=30)
     async with open_rig(slow, chaos("well"), start=0.3) as rig:
+        await rig.until("well", "ready")
         assert rig.registry.warming(["slow__*"]) == ["slow"]
         assert rig.registry.warming(["*"]) == ["slow"]
         assert rig.registry.warming(["well__echo", "other__*"]) == []
