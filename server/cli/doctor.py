@@ -10,12 +10,9 @@ from rich.text import Text
 
 from config.errors import ConfigError
 from config.settings import Settings, load_settings
-from server.cli.checks.database import check_database
 from server.cli.checks.files import read_files
 from server.cli.checks.finding import Finding, Verdict, fault, ok
 from server.cli.checks.machine import check_data_folder, check_port, check_python
-from server.cli.checks.models import check_models
-from server.cli.checks.servers import check_servers
 from server.cli.remote import JsonOption
 from server.cli.tables import open_console, print_json
 
@@ -70,11 +67,10 @@ async def _diagnose_parts(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     for finding in check_data_folder(settings):
         yield finding
-    yield await check_database(settings)
     yield await asyncio.to_thread(check_port, settings)
-    if files.agents is not None:
-        async for finding in check_models(settings, files.agents):
-            yield finding
-    if files.servers is not None and files.policies is not None:
-        async for finding in check_servers(settings, files.servers, files.policies):
-            yield finding
+
+    # seconds, in which the lines above can be read
+    from server.cli.checks.product import check_product  # noqa: PLC0415
+
+    async for finding in check_product(settings, files):
+        yield finding
