@@ -27,7 +27,7 @@ HELP: Final = {
     "/quit": "leave (Ctrl-D does, too)",
 }
 QuestionArgument = Annotated[
-    str | None, typer.Argument(metavar="[QUESTION]", help="Ask this, show the answer, and leave.")
+    str | None, typer.Argument(metavar="QUESTION", help="Ask this, show the answer, and leave.")
 ]
 AgentOption = Annotated[str, typer.Option("--agent", "-a", metavar="ID", help="Who is asked.")]
 ConversationOption = Annotated[

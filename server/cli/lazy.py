@@ -46,7 +46,7 @@ def load_command(name: str, entry: Listed) -> Command:
     module, _, attribute = entry.place.partition(":")
     found = getattr(import_module(module), attribute)
     if not isinstance(found, Typer):
-        app = Typer(add_completion=False)
+        app = Typer(add_completion=False, rich_markup_mode="markdown")
         app.command(name)(found)
         found = app
     command = get_command(found)

@@ -25,7 +25,7 @@ from server.client import Client
 from server.resources import Run, Step
 
 app = typer.Typer(help="What runs did: their plan, steps and tool calls.", no_args_is_help=True, add_completion=False)
-RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Its id; without it, the newest run.")]
+RunArgument = Annotated[str | None, typer.Argument(metavar="RUN", help="Its id; without it, the newest run.")]
 ConversationOption = Annotated[
     str | None, typer.Option("--conversation", "-c", metavar="ID", help="Only the runs of this conversation.")
 ]

@@ -21,7 +21,7 @@ app = typer.Typer(
 ToolArgument = Annotated[str, typer.Argument(metavar="TOOL", help="Its name, such as `time__get_current_time`.")]
 ArgumentsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME=VALUE]...", help="The arguments, or all of them as one JSON object."),
+    typer.Argument(metavar="NAME=VALUE", help="The arguments, or all of them as one JSON object."),
 ]
 
 
