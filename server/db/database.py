@@ -73,6 +73,10 @@ def make_folder(address: URL) -> None:
         raise Unavailable("database_unavailable", detail) from error
 
 
+POSTGRESQL_TEXT: Final = {"client_encoding": "utf8"}
+"""Of a database without an encoding (SQL_ASCII, as the locale C makes them) the driver would give bytes for text."""
+
+
 def _postgresql_engine(address: URL, *, read_only: bool) -> AsyncEngine:
     options = "-c default_transaction_read_only=on" if read_only else ""
     size = 5 if read_only else 1
@@ -82,7 +86,7 @@ def _postgresql_engine(address: URL, *, read_only: bool) -> AsyncEngine:
         pool_size=size,
         max_overflow=0,
         pool_timeout=_PATIENCE_SECONDS,
-        connect_args={"connect_timeout": 5, "options": options},
+        connect_args={**POSTGRESQL_TEXT, "connect_timeout": 5, "options": options},
     )
 
 

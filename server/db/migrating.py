@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from config.database_url import parse_database_url
-from server.db.database import configure_sqlite, make_folder
+from server.db.database import POSTGRESQL_TEXT, configure_sqlite, make_folder
 from server.db.failures import find_outage, unavailable
 from server.errors import Unavailable
 
@@ -71,7 +71,8 @@ def _engine(address: URL) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     else:
-        engine = create_engine(address.set(drivername="postgresql+psycopg"), poolclass=NullPool)
+        sync = address.set(drivername="postgresql+psycopg")
+        engine = create_engine(sync, poolclass=NullPool, connect_args=POSTGRESQL_TEXT)
         lock = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=_ADVISORY_LOCK)
         event.listen(engine, "begin", lambda connection: connection.execute(lock))
     return engine

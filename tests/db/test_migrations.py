@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -14,7 +15,7 @@ from server.db.migrating import migrate
 from server.db.store import open_store
 from server.db.tables import Row
 from server.errors import Unavailable
-from server.resources import PageQuery
+from server.resources import NewConversation, PageQuery
 from tests.db.stories import OWNER, converse
 
 
@@ -54,6 +55,16 @@ async def test_data_outlives_the_next_start(database_url: str) -> None:
     async with open_store(database_url) as store:
         assert (await store.conversations.get(OWNER, conversation_id)).id == conversation_id
         await store.check()
+
+
+@pytest.mark.slow
+async def test_postgresql_without_an_encoding_keeps_text(postgres_url: str) -> None:
+    """As PostgreSQL makes its databases where the locale is C."""
+    with closing(psycopg.connect(postgres_url.format(name="postgres"), autocommit=True)) as connection:
+        connection.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    async with open_store(postgres_url.format(name="bytes")) as store:
+        made = await store.conversations.create(OWNER, NewConversation(title="Größe"))
+        assert (await store.conversations.get(OWNER, made.id)).title == "Größe"
 
 
 async def test_processes_that_start_at_the_same_time_migrate_once(database_url: str) -> None:
