@@ -23,7 +23,7 @@ def doctor(as_json: JsonOption = False) -> None:
     """Check the set-up, and say what to mend.
 
     Looks at settings, files, models (a remote one is asked for a word), MCP servers (each is started once), database,
-    disk and port. Changes nothing. Ends with 1 if anything is at fault.
+    disk and port. Itself it changes nothing. Ends with 1 if anything is at fault.
     """
     logging.disable(logging.CRITICAL)  # what goes wrong is a finding here, told once
     findings = asyncio.run(_tell(as_json))
