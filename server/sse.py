@@ -16,6 +16,8 @@ HEARTBEAT_SECONDS: Final = 10.0
 """Under the 15 s that readers are promised, and the 60 s after which proxies give up."""
 STALLED_SECONDS: Final = 30.0
 """A reader that takes nothing for so long is dropped; it resumes by `Last-Event-ID`."""
+_READ_AHEAD_BYTES: Final = 65_536
+"""Gathered for a reader that is behind; the rest waits in the log."""
 RETRY: Final = b"retry: 1000\n\n"
 HEARTBEAT: Final = b": still here\n\n"
 BROKEN: Final = b": this reading broke; read on with Last-Event-ID\n\n"
@@ -107,32 +109,64 @@ async def pulsed(
     pieces: AsyncIterator[bytes], draining: asyncio.Event, farewell: bytes, heartbeat: float = HEARTBEAT_SECONDS
 ) -> AsyncGenerator[bytes, None]:
     """Yields the pieces, with comments while none comes; when draining, `farewell` is the last."""
-    drained = asyncio.create_task(draining.wait())
-    upcoming = asyncio.create_task(_next(pieces))
+    ahead = _ReadAhead(pieces)
+    reading, drained = asyncio.create_task(ahead.read()), asyncio.create_task(draining.wait())
+    for task in (reading, drained):
+        task.add_done_callback(ahead.stir)
     try:
         while True:
-            await asyncio.wait({upcoming, drained}, timeout=heartbeat, return_when=asyncio.FIRST_COMPLETED)
-            if upcoming.done():
-                if (piece := upcoming.result()) is None:
-                    return
-                yield piece
-                upcoming = asyncio.create_task(_next(pieces))
+            if gathered := ahead.take():
+                yield gathered
+            elif reading.done():
+                reading.result()
+                return
             elif drained.done():
                 yield farewell
                 return
-            else:
+            elif not await ahead.stirs(heartbeat):
                 yield HEARTBEAT
     finally:
-        await _end(upcoming, drained)
+        await _end(reading, drained)
+
+
+class _ReadAhead:
+    """What came while the last piece was on its way: it is sent in one, for a send costs more than an event does."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._gathered = bytearray()
+        self._stirred, self._taken = asyncio.Event(), asyncio.Event()
+
+    async def read(self) -> None:
+        async for piece in self._pieces:
+            self._gathered += piece
+            self._stirred.set()
+            if len(self._gathered) >= _READ_AHEAD_BYTES:
+                self._taken.clear()
+                await self._taken.wait()
+
+    def take(self) -> bytes:
+        taken, self._gathered = bytes(self._gathered), bytearray()
+        self._stirred.clear()
+        self._taken.set()
+        return taken
+
+    def stir(self, _: object = None) -> None:
+        self._stirred.set()
+
+    async def stirs(self, seconds: float) -> bool:
+        """Waits until there may be something to do; false if there is not for so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stirred.wait()
+        except TimeoutError:
+            return False
+        return True
 
 
 async def _framed(events: AsyncIterator[Logged]) -> AsyncGenerator[bytes, None]:
     async for event in events:
         yield frame(event)
-
-
-async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(pieces, None)
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

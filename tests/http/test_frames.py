@@ -9,6 +9,7 @@ from starlette.types import Message
 
 from server.errors import Invalid
 from server.sse import BROKEN, HEARTBEAT, RETRY, EventStream, frames, read_cursor
+from tests.http.serving import Sent, parse_stream
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,28 @@ async def test_the_stored_json_is_sent_untouched() -> None:
     stored = '{"delta":"\\n\\ndata: {}\\u2028é ","seq":  7}'
     sent = [frame async for frame in frames(events(Event(7, "model.delta", stored)), asyncio.Event())]
     assert sent == [RETRY, f"id: 7\nevent: model.delta\ndata: {stored}\n\n".encode()]
+
+
+async def test_events_that_are_there_already_are_sent_together() -> None:
+    story = [Event(seq, "model.delta", "{}") for seq in range(1, 201)]
+    sent = [frame async for frame in frames(events(*story), asyncio.Event())]
+    assert len(sent) == 2
+    assert parse_stream(sent[1].decode()) == [Sent(str(event.seq), event.type, event.json) for event in story]
+
+
+async def test_reading_ahead_of_a_slow_reader_is_bounded() -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[Event]:
+        nonlocal read
+        while True:
+            read += 1
+            yield Event(read, "model.delta", "x" * 10_000)
+
+    stream = frames(endless(), asyncio.Event())
+    assert [await anext(stream), len(await anext(stream)) > 10_000] == [RETRY, True]
+    assert read < 20
+    await stream.aclose()
 
 
 async def test_silence_is_filled_with_heartbeats() -> None:
