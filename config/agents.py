@@ -14,6 +14,7 @@ RESERVED: Final = frozenset({"dispatch", "synthesis", "model", "tools", "open-ag
 AgentId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 ModelSelector = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(:.+)?$", max_length=200)]
 """`provider:name`, or an alias from `models:`."""
+ModelSelectors = Annotated[list[ModelSelector], Field(min_length=1, max_length=8)]
 ToolGlob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?-]{1,80}$")]
 Redaction = Literal["email", "phone", "card", "iban", "ip"]
 
@@ -58,9 +59,9 @@ class AgentSpec(_Strict):
     description: str = Field(min_length=1, max_length=500)
     """What it is good at: the router plans by this text."""
     system_prompt: str = Field(min_length=1, max_length=20_000)
-    model: ModelSelector | list[ModelSelector] = "default"
+    model: ModelSelector | ModelSelectors = "default"
     """One selector, or a list whose later entries are fallbacks."""
-    allowed_tools: list[ToolGlob] = []
+    allowed_tools: list[ToolGlob] = Field([], max_length=500)
     policies: AgentPolicies = AgentPolicies()
     enabled: bool = True
     version: PositiveInt = 1
@@ -82,7 +83,7 @@ class AgentSpec(_Strict):
 class AgentsFile(_Strict):
     """The whole of `agents.yaml`: model aliases and the agents that seed the registry."""
 
-    models: dict[str, ModelSelector | list[ModelSelector]] = {}
+    models: dict[str, ModelSelector | ModelSelectors] = {}
     agents: list[AgentSpec]
 
     @model_validator(mode="after")

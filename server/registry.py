@@ -22,6 +22,8 @@ from server.errors import Conflict, Invalid
 from server.resources import Page, PageQuery
 
 _PROVIDERS: Final = frozenset({"embedded", "openai", "azure", "ollama"})
+_NEEDED: Final = frozenset({ROUTER, "general"})
+"""Without a planner and somebody for everything else there is no plan."""
 _KEPT_EDITIONS: Final = 8
 _CAUTIOUS_CONTEXT: Final = 4_096
 
@@ -92,6 +94,7 @@ class AgentRegistry:
         Raises:
             NotFound: there is no such agent.
             Invalid: the changed agent would not be valid; the pointer says where.
+            Conflict: it cannot be done without the agent, so that it cannot be disabled.
         """
 
         def change(present: AgentSpec) -> AgentSpec:
@@ -100,11 +103,11 @@ class AgentRegistry:
                 if patch.get(fixed, before[fixed]) != before[fixed]:
                     raise Invalid("agent_invalid", f"An agent's `{fixed}` cannot be changed.", pointer=f"/{fixed}")
             changed = _parse(_merged(before, patch))
+            if changed.id in _NEEDED and not changed.enabled:
+                raise Conflict("agent_needed", f"The agent {agent_id} is needed for planning and cannot be disabled.")
             self._check_models(changed)
             return changed
 
-        if agent_id in (ROUTER, "general") and patch.get("enabled") is False:
-            raise Conflict("agent_needed", f"The agent {agent_id} is needed for planning and cannot be disabled.")
         changed = await self._agents.update(agent_id, change)
         self._newest[changed.id] = changed
         return changed

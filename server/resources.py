@@ -11,9 +11,10 @@ RunStatus = Literal["queued", "running", "requires_action", "completed", "failed
 StepStatus = Literal["running", "completed", "failed"]
 ToolCallStatus = Literal["running"] | CallStatus
 T = TypeVar("T")
-Metadata = Annotated[dict[str, str], Field(max_length=16)]
-"""Up to 16 pairs of text that are the client's own."""
-
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+]
+"""Up to 16 pairs of short text that are the client's own."""
 
 Cursor = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 """An id or a name that a list has shown."""

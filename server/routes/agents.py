@@ -30,7 +30,7 @@ async def create_agent(app: App, admin: Admin, response: Response, new: AgentBod
     return agent
 
 
-@router.patch("/{agent_id}", operation_id="update_agent", responses=problems(400, 403, 404, 413, 415))
+@router.patch("/{agent_id}", operation_id="update_agent", responses=problems(400, 403, 404, 409, 413, 415))
 async def update_agent(app: App, admin: Admin, agent_id: AgentName, patch: AgentPatch) -> Agent:
     """Changes the given keys of an agent and raises its version. Runs that have begun keep the one they began with."""
     return await app.agents.update(agent_id, patch)

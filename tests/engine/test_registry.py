@@ -94,6 +94,8 @@ async def test_patch_changes_what_it_names_and_null_takes_back(house: House) -> 
         ({"version": 9}, "agent_invalid", "/version"),
         ({"id": "other"}, "agent_invalid", "/id"),
         ({"enabled": False}, "agent_needed", None),
+        ({"enabled": "no"}, "agent_needed", None),
+        ({"enabled": 0}, "agent_needed", None),
     ],
 )
 async def test_patch_that_does_not_fit_changes_nothing_and_says_where(
@@ -114,6 +116,12 @@ async def test_agent_is_made_once_and_with_a_known_model(house: House) -> None:
         await house.registry.create(AgentSpec.model_validate({**agent("poet").model_dump(), "model": "slow"}))
     assert (unknown.value.code, unknown.value.pointer) == ("unknown_model", "/model")
     assert "fast" in str(unknown.value)
+
+
+async def test_agent_has_at_least_one_model(house: House) -> None:
+    with pytest.raises(Invalid) as refusal:
+        await house.registry.update("general", {"model": []})
+    assert refusal.value.code == "agent_invalid"
 
 
 async def test_agent_nobody_made_is_not_there(house: House) -> None:

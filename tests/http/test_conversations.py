@@ -28,6 +28,12 @@ async def test_the_body_may_be_left_out(user: httpx.AsyncClient) -> None:
     assert (made.status_code, made.json()["title"], made.json()["metadata"]) == (201, None, {})
 
 
+@pytest.mark.parametrize("metadata", [{"k": "x" * 513}, {"k" * 65: "x"}, {str(key): "x" for key in range(17)}])
+async def test_metadata_that_would_burden_every_list_is_refused(user: httpx.AsyncClient, metadata: Json) -> None:
+    answer = await user.post("/v1/conversations", json={"metadata": metadata})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 async def test_conversations_are_listed_page_by_page(other: httpx.AsyncClient) -> None:
     ids = [(await other.post("/v1/conversations")).json()["id"] for _ in range(5)]
     newest: Json = (await other.get("/v1/conversations", params={"limit": 2})).json()
