@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from config.ids import new_id
 from mcp_config.tools import JsonObject
+from nodes.models.shapes import build_object
 from nodes.state import PlanStep
 
 MAX_STEPS: Final = 6
@@ -38,11 +39,11 @@ def build_plan_schema(agents: Sequence[str]) -> JsonObject:
     """
     agent: JsonObject = {"type": "string", "enum": list(agents)}
     earlier: JsonObject = {"type": "integer", "enum": list(range(1, MAX_STEPS))}
-    bare = _object({"agent": agent})
-    full = _object({"agent": agent, "task": {"type": "string"}, "depends_on": {"type": "array", "items": earlier}})
+    bare = build_object({"agent": agent})
+    full = build_object({"agent": agent, "task": {"type": "string"}, "depends_on": {"type": "array", "items": earlier}})
     single: JsonObject = {"type": "array", "items": bare, "minItems": 1, "maxItems": 1}
     several: JsonObject = {"type": "array", "items": full, "minItems": 1, "maxItems": MAX_STEPS}
-    return _object({"steps": {"anyOf": [single, several]}})
+    return build_object({"steps": {"anyOf": [single, several]}})
 
 
 def parse_plan(value: JsonObject, agents: Sequence[str], message: str) -> list[PlanStep]:
@@ -81,11 +82,6 @@ def describe_plan(steps: Sequence[PlanStep]) -> str:
 def write_json(value: object) -> str:
     """Writes as compactly as a plan is asked for: each blank is a token that a small model must make."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _object(properties: dict[str, JsonObject]) -> JsonObject:
-    fields: dict[str, JsonValue] = dict(properties)
-    return {"type": "object", "properties": fields, "required": list(properties), "additionalProperties": False}
 
 
 def _parse_drafts(value: JsonObject) -> list[DraftStep]:

@@ -40,5 +40,10 @@ def _why_not(host: str, port: int, error: OSError) -> str:
 def address_of(bound: socket.socket) -> str:
     """Returns the URL under which this machine reaches the socket."""
     host, port = bound.getsockname()[:2]
+    return build_address(host, port)
+
+
+def build_address(host: str, port: int) -> str:
+    """Returns the URL under which this machine reaches what listens there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -7,6 +7,7 @@ from typing import Final
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
 from mcp_config.tools import JsonObject, ToolSpec
+from nodes.models.shapes import build_object
 
 _LENGTHS: Final = (240, 100, 0)
 _LONGEST_TOOL_LIST: Final = 3_600
@@ -45,8 +46,10 @@ User: thanks!
 
 def build_choice_schema(tools: Sequence[ToolSpec]) -> JsonObject:
     """Returns the schema of one reply: one of the tools with its arguments, or an answer."""
-    choices: list[JsonObject] = [_object({"tool": {"const": tool.name}, "arguments": _plain(tool)}) for tool in tools]
-    return {"anyOf": [*choices, _object({"answer": {"type": "string"}})]}
+    choices: list[JsonObject] = [
+        build_object({"tool": {"const": tool.name}, "arguments": _plain(tool)}) for tool in tools
+    ]
+    return {"anyOf": [*choices, build_object({"answer": {"type": "string"}})]}
 
 
 def build_tool_prompt(messages: Sequence[AnyMessage], tools: Sequence[ToolSpec]) -> list[AnyMessage]:
@@ -111,10 +114,6 @@ def _cut(text: str) -> str:
         return text
     half = _LONGEST_RESULT // 2
     return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
-
-
-def _object(properties: JsonObject) -> JsonObject:
-    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
 
 
 def _plain(tool: ToolSpec) -> JsonObject:

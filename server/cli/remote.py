@@ -12,6 +12,7 @@ from config.settings import Settings
 from server.cli.settings import settings_or_exit, stop_with
 from server.client import Client, ClientError, open_client
 from server.keys import GENERATED_KEY_FILE
+from server.listening import build_address
 
 T = TypeVar("T")
 INTERRUPTED: Final = 130
@@ -67,8 +68,7 @@ async def _call(address: str, key: str, work: Callable[[Client], Awaitable[T]]) 
 
 def address_of_settings(settings: Settings) -> str:
     """Returns where this machine reaches the server that these settings start."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    return build_address(settings.host, settings.port)
 
 
 def find_local_key(settings: Settings) -> str | None:

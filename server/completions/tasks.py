@@ -8,21 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
-from pydantic import JsonValue
 
 from graph.events import Usage
-from nodes.models import port
+from graph.translate import build_usage
+from mcp_config.tools import JsonObject
 from nodes.models.port import ChatModel, ModelError, ModelReply
+from nodes.models.shapes import build_object
 from nodes.window import cut_together
 from server.completions.parts import text_of
 from server.completions.wording import ChatMessage
 from server.errors import Failed
-
-JsonObject = dict[str, JsonValue]
-
-
-def _object(key: str, value: JsonObject) -> JsonObject:
-    return {"type": "object", "properties": {key: value}, "required": [key], "additionalProperties": False}
 
 
 def _texts(least: int, most: int) -> JsonObject:
@@ -30,12 +25,12 @@ def _texts(least: int, most: int) -> JsonObject:
 
 
 _SCHEMAS: Final[Mapping[str, JsonObject]] = {
-    "title_generation": _object("title", {"type": "string"}),
-    "tags_generation": _object("tags", _texts(1, 3)),
-    "follow_up_generation": _object("follow_ups", _texts(1, 3)),
-    "query_generation": _object("queries", _texts(0, 3)),
-    "image_prompt_generation": _object("prompt", {"type": "string"}),
-    "autocomplete_generation": _object("text", {"type": "string"}),
+    "title_generation": build_object({"title": {"type": "string"}}),
+    "tags_generation": build_object({"tags": _texts(1, 3)}),
+    "follow_up_generation": build_object({"follow_ups": _texts(1, 3)}),
+    "query_generation": build_object({"queries": _texts(0, 3)}),
+    "image_prompt_generation": build_object({"prompt": {"type": "string"}}),
+    "autocomplete_generation": build_object({"text": {"type": "string"}}),
 }
 """Tasks whose answer Open WebUI reads as JSON: a small model keeps to the shape only if it must."""
 
@@ -52,7 +47,7 @@ async def do_task(model: ChatModel, task: str, messages: Sequence[ChatMessage]) 
     try:
         if (schema := _SCHEMAS.get(task)) is not None:
             reply = await model.structured(prompt, task, schema)
-            return Chore(json.dumps(reply.value, ensure_ascii=False), _usage(reply.usage))
+            return Chore(json.dumps(reply.value, ensure_ascii=False), build_usage(reply.usage))
         return await _say(model, prompt)
     except ModelError as error:
         raise Failed(error.code, str(error)) from error
@@ -64,7 +59,7 @@ async def _say(model: ChatModel, prompt: Sequence[AnyMessage]) -> Chore:
         last = item if isinstance(item, ModelReply) else last
     if last is None:
         raise ModelError("model_bad_output", f"the model {model.name} ended without a reply; try again")
-    return Chore(last.message.text, _usage(last.usage))
+    return Chore(last.message.text, build_usage(last.usage))
 
 
 def _prompt(messages: Sequence[ChatMessage], context_tokens: int) -> list[AnyMessage]:
@@ -78,8 +73,3 @@ def _message(role: str, text: str) -> AnyMessage:
     if role == "user":
         return HumanMessage(text)
     return AIMessage(text) if role == "assistant" else SystemMessage(text)
-
-
-def _usage(usage: port.Usage) -> Usage:
-    total = usage.input_tokens + usage.output_tokens
-    return Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=total)
