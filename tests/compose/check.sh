@@ -23,7 +23,7 @@ main() {
     expect '"status":"completed"' "$tour.out"
     expect '"tool":"time__get_current_time"' "$tour.out"
     expect '"id":"poet"' "$tour.out"
-    run=$(grep -om1 'run_[0-9a-f-]*' "$tour.out")
+    run=$(grep -om1 'run_[0-9a-f]\{8\}-[0-9a-f-]*' "$tour.out" | head -1)
     ask "/runs/$run/events" >"$tour.before"
 
     say "kill -9, and it comes back"
