@@ -18,9 +18,9 @@ def tell(event: RunEvent) -> None:
     """Prints what the event says to a person; the words of intermediate steps are left out."""
     match event:
         case StepStarted(kind="agent"):
-            _line(f"▶ {event.agent}: {event.task}")
+            _line(f"▶ {event.agent}: {event.task}\n")
         case StepStarted():
-            _line(f"▶ {event.kind}")
+            _line(f"▶ {event.kind}\n")
         case PlanCreated():
             for number, step in enumerate(event.plan.steps, start=1):
                 _line(f"    {number}. {step.agent}: {step.task}")

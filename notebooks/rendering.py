@@ -4,7 +4,8 @@ import asyncio
 import base64
 import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,7 +42,10 @@ def render(notebook: NotebookNode, name: str, folder: Path) -> None:
     for old in folder.glob(f"{name}*"):
         old.unlink()
     notebook_file = f"../../notebooks/{name}.ipynb"
-    parts = [f"> What came out of [{name}.ipynb]({notebook_file}) when `make notebooks` ran it."]
+    origin = (
+        f"> What came out of [{name}.ipynb]({notebook_file}) when `make notebooks` ran it; times are of that machine."
+    )
+    parts = [origin]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             parts.append(_moved(cell.source))
@@ -71,11 +75,12 @@ def _outputs(outputs: list[NotebookNode], name: str, folder: Path) -> list[str]:
     return shown
 
 
-async def _render_all() -> None:
+async def _render(names: Sequence[str]) -> None:
     for path in find_notebooks():
-        print(f"{path.stem} …", flush=True)
-        render(await execute(path, os.environ), path.stem, RENDERED)
+        if not names or path.stem in names:
+            print(f"{path.stem} …", flush=True)
+            render(await execute(path, os.environ), path.stem, RENDERED)
 
 
 if __name__ == "__main__":
-    asyncio.run(_render_all())
+    asyncio.run(_render(sys.argv[1:]))
