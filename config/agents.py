@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 from config.yaml_file import load_yaml
 
 ROUTER: Final = "router"
+GENERAL: Final = "general"
+NEEDED: Final = (ROUTER, GENERAL)
+"""Without a planner and somebody for everything else there is no plan."""
 RESERVED: Final = frozenset({"dispatch", "synthesis", "model", "tools", "open-agent"})
 """Names of inner graph nodes and of the router's public model: no agent may have them."""
 
@@ -91,7 +94,7 @@ class AgentsFile(_Strict):
         ids = [agent.id for agent in self.agents]
         if twice := {agent_id for agent_id in ids if ids.count(agent_id) > 1}:
             raise ValueError(f"agent ids must be unique; given twice: {', '.join(sorted(twice))}")
-        for needed in (ROUTER, "general"):
+        for needed in NEEDED:
             if needed not in ids:
                 raise ValueError(f"an agent with the id {needed!r} is needed")
         return self

@@ -7,7 +7,7 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
-from config.agents import ROUTER, AgentSpec
+from config.agents import GENERAL, ROUTER, AgentSpec
 from config.prompts import RoutingExample, load_prompt, load_routing_examples
 from mcp_config.tools import JsonObject
 from nodes.plan import build_plan_schema, write_json
@@ -15,7 +15,6 @@ from nodes.prompting import newest_question
 from nodes.state import StepResult
 from nodes.window import count_message, cut, pictures_of
 
-FALLBACK: Final = "general"
 SMALL_CONTEXT: Final = 4096
 """What the smallest supported model can read; the default where no model is asked."""
 _TURNS_IN_VIEW: Final = 4
@@ -56,7 +55,7 @@ def build_warm_up(
 def specialist_ids(agents: Mapping[str, AgentSpec]) -> list[str]:
     """Returns the agents that a plan may name, the fallback first, in a stable order."""
     ids = [agent.id for agent in agents.values() if agent.enabled and agent.role == "specialist"]
-    return sorted(ids, key=lambda agent_id: (agent_id != FALLBACK, agent_id))
+    return sorted(ids, key=lambda agent_id: (agent_id != GENERAL, agent_id))
 
 
 def newest_words(conversation: Sequence[AnyMessage]) -> str:
@@ -69,7 +68,7 @@ def _build_instructions(agents: Mapping[str, AgentSpec], context_tokens: int) ->
     ids = specialist_ids(agents)
     room = (context_tokens - _RESERVED_TOKENS) // 2 // max(1, len(ids))
     lines = [f"- {agent_id}: {cut(' '.join(agents[agent_id].description.split()), room)}" for agent_id in ids]
-    rules = Template(load_prompt("router")).substitute(agents="\n".join(lines), fallback=ids[0] if ids else FALLBACK)
+    rules = Template(load_prompt("router")).substitute(agents="\n".join(lines), fallback=ids[0] if ids else GENERAL)
     return f"{agents[ROUTER].system_prompt.strip()}\n\n{rules}"
 
 

@@ -41,7 +41,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         registry = open_registry(configuration.servers, configuration.policies, find_agent, deadlines)
         tools = await stack.enter_async_context(registry)
         checkpoints = await stack.enter_async_context(open_checkpoints(settings.data_dir))
-        agents = AgentRegistry(store.agents, configuration.agents.models, models, tools, checkpoints)
+        agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints)
         await agents.seed(configuration.agents.agents)
         engine = open_engine(store, agents, checkpoints, settings.data_dir, settings.run_concurrency)
         running = await stack.enter_async_context(engine)

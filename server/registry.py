@@ -8,24 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from pydantic import JsonValue, ValidationError
 
-from config.agents import ROUTER, AgentSpec
+from config.agents import NEEDED, ROUTER, AgentSpec
 from config.json_pointer import build_pointer
 from graph.runner import GraphRunner
 from mcp_config.tools import ToolBox
 from nodes.context import ModelCatalog
 from nodes.models.port import ModelError
+from nodes.models.selectors import Aliases, build_selection
 from server.db.agents import Agents
 from server.errors import Conflict, Invalid
 from server.resources import Page, PageQuery
 
-_PROVIDERS: Final = frozenset({"embedded", "openai", "azure", "ollama"})
-_NEEDED: Final = frozenset({ROUTER, "general"})
-"""Without a planner and somebody for everything else there is no plan."""
 _KEPT_EDITIONS: Final = 8
 _CAUTIOUS_CONTEXT: Final = 4_096
+
+_log = structlog.stdlib.get_logger("server.registry")
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,13 @@ class AgentRegistry:
     def __init__(
         self,
         agents: Agents,
-        aliases: Mapping[str, object],
+        aliases: Aliases,
         models: ModelCatalog,
         tools: ToolBox,
         checkpointer: BaseCheckpointSaver[str],
     ) -> None:
-        """`aliases` are the keys of `models:` in `agents.yaml`: the names that an agent's `model` may use."""
-        self._agents, self._aliases = agents, frozenset(aliases)
+        """`aliases` are the names that an agent's `model` may use, and what they stand for."""
+        self._agents, self._aliases = agents, aliases
         self._models, self._tools, self._checkpointer = models, tools, checkpointer
         self._newest: dict[str, AgentSpec] = {}
         self._editions: dict[int, Edition] = {}
@@ -69,6 +70,8 @@ class AgentRegistry:
         """Opens the registry: the file fills it on the first start and has no say afterwards."""
         await self._agents.seed(specs)
         self._newest = await self._agents.all()
+        for spec in self._newest.values():
+            _tell_unkept(spec)
 
     def find(self, agent_id: str) -> AgentSpec | None:
         """Returns the agent as it is now, from memory: each tool call asks."""
@@ -85,7 +88,7 @@ class AgentRegistry:
         """Raises: Invalid, for a model nobody knows; Conflict, when the id is taken."""
         self._check_models(spec)
         made = await self._agents.create(spec.model_copy(update={"version": 1}))
-        self._newest[made.id] = made
+        self._take(made)
         return made
 
     async def update(self, agent_id: str, patch: Mapping[str, JsonValue]) -> AgentSpec:
@@ -103,13 +106,13 @@ class AgentRegistry:
                 if patch.get(fixed, before[fixed]) != before[fixed]:
                     raise Invalid("agent_invalid", f"An agent's `{fixed}` cannot be changed.", pointer=f"/{fixed}")
             changed = _parse(_merged(before, patch))
-            if changed.id in _NEEDED and not changed.enabled:
+            if changed.id in NEEDED and not changed.enabled:
                 raise Conflict("agent_needed", f"The agent {agent_id} is needed for planning and cannot be disabled.")
             self._check_models(changed)
             return changed
 
         changed = await self._agents.update(agent_id, change)
-        self._newest[changed.id] = changed
+        self._take(changed)
         return changed
 
     async def present(self) -> Edition:
@@ -125,6 +128,10 @@ class AgentRegistry:
                 del self._editions[next(iter(self._editions))]
             return edition
 
+    def _take(self, spec: AgentSpec) -> None:
+        self._newest[spec.id] = spec
+        _tell_unkept(spec)
+
     async def _build(self, revision: int) -> Edition:
         agents = await self._agents.enabled(revision)
         runner = GraphRunner(agents, self._models, self._tools, self._checkpointer)
@@ -132,14 +139,23 @@ class AgentRegistry:
 
     def _check_models(self, spec: AgentSpec) -> None:
         for index, selector in enumerate(spec.selectors):
-            provider, colon, _ = selector.partition(":")
-            if (provider in _PROVIDERS) if colon else (selector == "default" or selector in self._aliases):
-                continue
-            known = ", ".join(sorted({*self._aliases, "default"}))
-            detail = f"There is no model {selector!r}; use one of {known}, or `provider:name`."
-            raise Invalid(
-                "unknown_model", detail, pointer=f"/model/{index}" if isinstance(spec.model, list) else "/model"
-            )
+            try:
+                build_selection([selector], self._aliases)
+            except ModelError as error:
+                pointer = f"/model/{index}" if isinstance(spec.model, list) else "/model"
+                raise Invalid("unknown_model", f"The model cannot be used: {error}.", pointer=pointer) from error
+
+
+def _tell_unkept(spec: AgentSpec) -> None:
+    """A policy that is written down and not kept would be worse than none: it is said aloud."""
+    policies = spec.policies
+    asked = {
+        "redact": bool(policies.redact),
+        "sql.tables": policies.sql.tables is not None,
+        "limits.seconds": policies.limits.seconds is not None,
+    }
+    for key in (key for key, wanted in asked.items() if wanted):
+        _log.warning("agent policy is not enforced yet", agent=spec.id, policy=key)
 
 
 def _merged(target: JsonValue, patch: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -16,7 +16,7 @@ from nodes.models.fallback import FallbackModel
 from nodes.models.late import LateModel
 from nodes.models.port import ChatModel, ModelError
 from nodes.models.schema_tools import SchemaToolsModel
-from nodes.models.selectors import DEFAULT, FAST, VISION, Selected, build_selection
+from nodes.models.selectors import DEFAULT, FAST, VISION, Aliases, Selected, build_selection
 from nodes.models.traits import find_traits
 
 _log = logging.getLogger(__name__)
@@ -30,14 +30,15 @@ class Models:
     def __init__(self, settings: Settings, agents_file: AgentsFile, engine: Engine, closing: AsyncExitStack) -> None:
         self._settings = settings
         self._agents = agents_file.agents
-        self._aliases = {DEFAULT: settings.default_selector, **agents_file.models}
+        self.aliases: Aliases = {DEFAULT: settings.default_selector, **agents_file.models}
+        """What a selector without a provider stands for."""
         self._engine = engine
         self._closing = closing
         self._models: dict[Selected, ClosableModel] = {}
         self._starting: set[asyncio.Task[None]] = set()
 
     def for_agent(self, agent: AgentSpec, *, images: bool = False) -> ChatModel:
-        selection = build_selection(agent.selectors, self._aliases)
+        selection = build_selection(agent.selectors, self.aliases)
         if images:
             selection = self._seeing(selection)
         return self._first_of(selection)
@@ -47,7 +48,7 @@ class Models:
 
         Raises `ModelError` when it cannot be used, saying what to configure.
         """
-        return self._first_of(build_selection([FAST if FAST in self._aliases else DEFAULT], self._aliases))
+        return self._first_of(build_selection([FAST if FAST in self.aliases else DEFAULT], self.aliases))
 
     def start(self, warm_up: WarmUp | None = None) -> None:
         """Begins, in the background, what the configured agents will need first; returns at once.
@@ -76,7 +77,7 @@ class Models:
         chosen: dict[Selected, None] = {}
         for agent in self._agents:
             try:
-                selection = self._usable(build_selection(agent.selectors, self._aliases)) if agent.enabled else []
+                selection = self._usable(build_selection(agent.selectors, self.aliases)) if agent.enabled else []
             except ModelError as error:
                 _log.warning("agent %s cannot be used: %s", agent.id, error)
                 continue
@@ -92,8 +93,8 @@ class Models:
         sight = {selected: find_traits(selected.provider, selected.model).sees for selected in selection}
         if seeing := [selected for selected in selection if sight[selected]]:
             return seeing
-        if VISION in self._aliases:
-            return build_selection([VISION], self._aliases)
+        if VISION in self.aliases:
+            return build_selection([VISION], self.aliases)
         if perhaps := [selected for selected in selection if sight[selected] is None]:
             return perhaps
         names = ", ".join(map(str, selection))

@@ -1,6 +1,6 @@
 """A whole engine: real store, real graph, a real model client on a scripted server, tools that are the test's own."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,7 @@ class Site:
             models = OneModel(build_openai(settings, "scripted", stack))
             tools = Workbench(self.tools)
             tools.up.set()
-            aliases: Mapping[str, object] = {"fast": "openai:scripted"}
+            aliases = {"default": "openai:scripted", "fast": "openai:scripted"}
             registry = AgentRegistry(store.agents, aliases, models, tools, checkpoints)
             await registry.seed(AGENTS)
             opened = open_engine(store, registry, checkpoints, self.folder, concurrency)
