@@ -78,7 +78,7 @@ class _Placing:
     async def place(self) -> Question:
         conversation_id, start, begun = await self._find_start()
         tree = await read_tree(self._session, conversation_id)
-        spot = tree.spot(start) if start else Spot(None, first_digest(self._history.namespace), "")
+        spot = tree.spot(start) if start else Spot(None, first_digest(self._history.namespace), "", None)
         *before, question = self._history.turns[begun:]
         for turn in before:
             spot = self._find(tree, spot, turn) or self._add(conversation_id, spot, turn)
@@ -140,13 +140,13 @@ class _Placing:
         row = _new_row(conversation_id, spot, turn.role, turn.content, digest)
         row.attachments = turn.attachments
         self._session.add(row)
-        return Spot(row.id, digest, spot.standing)
+        return Spot(row.id, digest, spot.standing, spot.standing_id)
 
     def _add_standing(self, conversation_id: str, spot: Spot) -> Spot:
         """What is said as system holds from here on; empty, it takes back what was said before."""
         row = _new_row(conversation_id, spot, "system", self._history.standing, spot.digest)
         self._session.add(row)
-        return Spot(row.id, spot.digest, self._history.standing)
+        return Spot(row.id, spot.digest, self._history.standing, row.id)
 
 
 async def _find_answer(session: ReadSession, owner: str, ends: dict[str, int]) -> tuple[str, str, int] | None:
@@ -176,6 +176,7 @@ def _new_row(
         id=new_id("msg"),
         conversation_id=conversation_id,
         parent_id=spot.message_id,
+        standing_id=spot.standing_id,
         floating=False,
         role=role,
         content=content,

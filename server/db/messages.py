@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import exists, literal, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import case, exists, literal, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from config.ids import new_id
 from server.db.attachments import check_attachments
@@ -36,6 +36,7 @@ class Messages:
                 id=new_id("msg"),
                 conversation_id=conversation_id,
                 parent_id=parent,
+                standing_id=await _find_standing(session, parent),
                 floating=floating,
                 role=new.role,
                 content=new.content,
@@ -58,10 +59,12 @@ class Messages:
     async def branch(self, message_id: str, limit: int) -> list[Message]:
         """Returns the message and up to `limit - 1` before it on its branch, oldest first.
 
-        System messages that hold are always among them, however far back they were said.
+        System messages that hold are among them however far back they were said, again up to `limit`.
         """
         async with self._database.read() as session:
-            return [_resource(row) for row in reversed(_in_force(await _ancestry(session, message_id, limit)))]
+            near = await _climb(session, message_id, MessageRow.parent_id, limit)
+            far = await _climb(session, near[-1].standing_id, MessageRow.standing_id, limit)
+            return [_resource(row) for row in reversed(_in_force([*near, *far]))]
 
 
 async def find_question(session: ReadSession, conversation_id: str) -> str | None:
@@ -116,14 +119,21 @@ async def _find_answer(session: ReadSession, message_id: str) -> str | None:
     return await session.scalar(answers.order_by(MessageRow.id.desc()).limit(1))
 
 
-async def _ancestry(session: ReadSession, message_id: str, limit: int) -> list[MessageRow]:
-    start = select(MessageRow.id, MessageRow.parent_id).where(MessageRow.id == message_id)
-    first = start.add_columns(literal(1).label("depth")).cte("ancestry", recursive=True)
-    parent = aliased(MessageRow)
-    step = select(parent.id, parent.parent_id, first.c.depth + 1).join(first, parent.id == first.c.parent_id)
-    chain = first.union_all(step)
-    near = or_(chain.c.depth <= limit, MessageRow.role == "system")
-    rows = select(MessageRow).join(chain, MessageRow.id == chain.c.id).where(near).order_by(chain.c.depth)
+async def _find_standing(session: ReadSession, message_id: str | None) -> str | None:
+    """Returns the id of the system message that was last said once this message has been."""
+    last_said = case((MessageRow.role == "system", MessageRow.id), else_=MessageRow.standing_id)
+    return await session.scalar(select(last_said).where(MessageRow.id == message_id))
+
+
+async def _climb(
+    session: ReadSession, start_id: str | None, up: InstrumentedAttribute[str | None], limit: int
+) -> list[MessageRow]:
+    """Returns the message and what is reached from it by `up`, the newest first. Reads no more than `limit`."""
+    start = select(MessageRow.id, up.label("above"), literal(1).label("depth")).where(MessageRow.id == start_id)
+    chain = start.cte("chain", recursive=True)
+    step = select(MessageRow.id, up, chain.c.depth + 1).where(MessageRow.id == chain.c.above, chain.c.depth < limit)
+    chain = chain.union_all(step)
+    rows = select(MessageRow).join(chain, MessageRow.id == chain.c.id).order_by(chain.c.depth)
     return list(await session.scalars(rows))
 
 

@@ -128,16 +128,18 @@ async def _project_end(session: WriteSession, event: RunCompleted | RunFailed | 
 
 async def _answer(session: WriteSession, run: RunRow, event: RunCompleted) -> MessageRow:
     content = await read_answer(session, run.id)
-    asked = await session.scalar(select(MessageRow.digest).where(MessageRow.id == run.input_id))
+    asked = select(MessageRow.digest, MessageRow.standing_id).where(MessageRow.id == run.input_id)
+    digest, standing_id = (await session.execute(asked)).one()
     return MessageRow(
         id=event.message_id,
         conversation_id=run.conversation_id,
         parent_id=run.input_id,
+        standing_id=standing_id,
         floating=False,
         role="assistant",
         content=content,
         attachments=[],
         run_id=run.id,
-        digest=next_digest(asked, "assistant", content) if asked else None,
+        digest=next_digest(digest, "assistant", content) if digest else None,
         created_at=event.at,
     )

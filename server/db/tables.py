@@ -48,6 +48,8 @@ class MessageRow(Row):
     id: Mapped[str] = mapped_column(primary_key=True)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     parent_id: Mapped[str | None]
+    standing_id: Mapped[str | None]
+    """The system message that was last said above it: what holds is found without walking all the way up."""
     floating: Mapped[bool]
     """Its parent was not named and an answer was under way: it takes its place when its run is claimed."""
     role: Mapped[Literal["user", "assistant", "system"]] = mapped_column(String(16))

@@ -18,7 +18,8 @@ class Spot:
     message_id: str | None
     digest: str
     standing: str
-    """The system message that holds here."""
+    """The system message that holds here: its words, and its id, for empty words are said too."""
+    standing_id: str | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Tree:
 
     def spot(self, message_id: str) -> Spot:
         node = self._nodes[message_id]
-        return Spot(node.id, node.digest or "", self._standing_at(node))
+        standing = self._standing_at(node)
+        words, standing_id = (standing.standing or "", standing.id) if standing else ("", None)
+        return Spot(node.id, node.digest or "", words, standing_id)
 
     def below(self, spot: Spot, role: Literal["user", "assistant"]) -> list[Spot]:
         """Returns the messages of a role right after a spot, the newest first. System messages are looked through."""
@@ -49,15 +52,15 @@ class Tree:
             above = open_spots.pop()
             for node in self._below[above.message_id]:
                 if node.digest is not None and node.role == "system":
-                    open_spots.append(Spot(node.id, node.digest, node.standing or ""))
+                    open_spots.append(Spot(node.id, node.digest, node.standing or "", node.id))
                 elif node.digest is not None and node.role == role:
-                    found.append(Spot(node.id, node.digest, above.standing))
+                    found.append(Spot(node.id, node.digest, above.standing, above.standing_id))
         return sorted(found, key=lambda each: each.message_id or "", reverse=True)
 
-    def _standing_at(self, node: Node | None) -> str:
+    def _standing_at(self, node: Node | None) -> Node | None:
         while node is not None and node.role != "system":
             node = self._nodes.get(node.parent_id or "")
-        return (node.standing if node else None) or ""
+        return node
 
 
 async def read_tree(session: ReadSession, conversation_id: str) -> Tree:

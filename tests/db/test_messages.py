@@ -80,6 +80,23 @@ async def test_window_of_a_long_conversation_is_its_newest_sixty_messages(store:
     assert await _contents(store, last.id) == [str(number) for number in range(40, 100)]
 
 
+async def test_system_messages_hold_however_long_ago_they_were_said(store: Store) -> None:
+    conversation = await store.conversations.create(OWNER, NewConversation())
+    for rule in ("be brief", "be kind"):
+        await store.messages.add(OWNER, conversation.id, NewMessage(role="system", content=rule))
+    await say(store, conversation.id, "one")
+    run = await claim(store, (await queue(store, conversation.id)).id)
+    await say(store, conversation.id, "two")
+    await store.messages.add(OWNER, conversation.id, NewMessage(role="system", content="in French"))
+    three = await say(store, conversation.id, "three")
+    await answer(store, run, "an answer")
+    await claim(store, (await queue(store, conversation.id)).id)
+    everything = ["be brief", "be kind", "one", "an answer", "two", "in French", "three"]
+    assert await _contents(store, three.id) == everything
+    assert await _contents(store, three.id, limit=3) == [*everything[:2], *everything[4:]]
+    assert await _contents(store, three.id, limit=1) == ["in French", "three"]
+
+
 def _attachment(**changes: object) -> Attachment:
     data = base64.b64encode(b"name,price\n").decode()
     plain = {"type": "file", "name": "prices.csv", "media_type": "text/csv", "data": data}

@@ -15,8 +15,8 @@ from server.db.migrating import migrate
 from server.db.store import open_store
 from server.db.tables import Row
 from server.errors import Unavailable
-from server.resources import NewConversation, PageQuery
-from tests.db.stories import OWNER, converse
+from server.resources import NewConversation, NewMessage, PageQuery
+from tests.db.stories import OWNER, converse, say
 
 
 def _differences(url: str) -> list[object]:
@@ -47,6 +47,16 @@ def test_every_migration_can_be_taken_back_and_made_again(database_url: str) -> 
     migrate(database_url, "base")
     migrate(database_url)
     assert _differences(database_url) == []
+
+
+async def test_messages_from_before_know_the_system_message_above_them(database_url: str) -> None:
+    async with open_store(database_url) as store:
+        conversation_id = (await store.conversations.create(OWNER, NewConversation())).id
+        await store.messages.add(OWNER, conversation_id, NewMessage(role="system", content="be brief"))
+        last = [await say(store, conversation_id, text) for text in ("one", "two", "three")][-1]
+    migrate(database_url, "0002")
+    async with open_store(database_url) as store:
+        assert [message.content for message in await store.messages.branch(last.id, 2)] == ["be brief", "two", "three"]
 
 
 async def test_data_outlives_the_next_start(database_url: str) -> None:
