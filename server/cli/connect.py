@@ -1,6 +1,7 @@
 """`open-agent connect`: puts open-agent into a running Open WebUI, ready to chat."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -14,7 +15,9 @@ from server.cli.settings import settings_or_exit, stop_with
 from server.cli.webui import FUNCTION, UNREACHABLE, WebUIError, open_webui
 from server.keys import load_api_keys, where_the_key_is
 
-PIPE: Final = CHECKOUT / "integrations" / "open_webui" / "pipe.py"
+_FOLDER: Final = CHECKOUT / "integrations" / "open_webui"
+PIPE: Final = _FOLDER / "pipe.py"
+HEADERS: Final = _FOLDER / "connection-headers.json"
 ROUTER_MODEL: Final = "open-agent"
 
 WebUIArgument = Annotated[str, typer.Argument(metavar="URL", help="Open WebUI's address, as seen from here.")]
@@ -61,7 +64,7 @@ async def _connect(settings: Settings, url: str, address: str, key: str, admin: 
     valves = {"BASE_URL": address, "API_KEY": key, "USER_TOKEN_SECRET": secret.get_secret_value() if secret else ""}
     async with open_webui(url, *admin) as webui:
         await webui.install_pipe(PIPE.read_text(), valves)
-        await webui.enter_connection(f"{address}/v1", key)
+        await webui.enter_connection(f"{address}/v1", key, json.loads(HEADERS.read_text()))
         agents = await webui.agents()
         if not agents or UNREACHABLE in agents:
             raise WebUIError(f"Open WebUI does not reach open-agent at {address}: say where it is, with --address")

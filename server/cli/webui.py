@@ -14,7 +14,6 @@ JsonObject = dict[str, Any]  # Any: Open WebUI's own shapes, of which we touch a
 FUNCTION: Final = "open_agent"
 UNREACHABLE: Final = "unreachable"
 """The model that the pipe lists when it cannot reach open-agent."""
-_HEADERS: Final = {"X-OpenWebUI-Task": "{{TASK}}", "X-OpenWebUI-Message-Id": "{{MESSAGE_ID}}"}
 _SECONDS: Final = 60
 
 
@@ -40,7 +39,7 @@ class WebUI:
         if not known.get(FUNCTION, {}).get("is_active"):
             await self._post(f"/api/v1/functions/id/{FUNCTION}/toggle", {})
 
-    async def enter_connection(self, url: str, key: str) -> None:
+    async def enter_connection(self, url: str, key: str, headers: JsonObject) -> None:
         """Enters the plain connection, switched off until an admin wants it beside the pipe."""
         config = await self._get("/openai/config")
         urls, keys, configs = (config[f"OPENAI_API_{name}"] for name in ("BASE_URLS", "KEYS", "CONFIGS"))
@@ -49,7 +48,7 @@ class WebUI:
         place = urls.index(url)
         keys += [""] * (len(urls) - len(keys))
         keys[place] = key
-        configs[str(place)] = {"enable": False, "headers": _HEADERS, **configs.get(str(place), {})}
+        configs[str(place)] = {"enable": False, "headers": headers, **configs.get(str(place), {})}
         await self._post("/openai/config/update", config)
 
     async def choose_default_model(self, model: str) -> None:
