@@ -7,7 +7,7 @@ equal. An empty value counts as unset. Values given in code beat the environment
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, assert_never
 
 from pydantic import (
     AfterValidator,
@@ -188,11 +188,17 @@ class Settings(BaseSettings):
 
     def find_missing(self, provider: ModelProvider) -> str | None:
         """Returns which settings a provider's models need that are not set, or None."""
-        if provider == "openai" and not (self.openai_api_key or self.openai_base_url):
-            return "OPENAI_API_KEY, or OPENAI_BASE_URL for a server that asks for no key"
-        if provider == "azure" and not (self.azure_openai_endpoint and self.azure_openai_api_key):
-            return "AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY"
-        return None
+        match provider:
+            case "openai":
+                complete = self.openai_api_key or self.openai_base_url
+                return None if complete else "OPENAI_API_KEY, or OPENAI_BASE_URL for a server that asks for no key"
+            case "azure":
+                complete = self.azure_openai_endpoint and self.azure_openai_api_key
+                return None if complete else "AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY"
+            case "ollama" | "embedded":
+                return None
+            case _:
+                assert_never(provider)
 
     @property
     def default_selector(self) -> str:

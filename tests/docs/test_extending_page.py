@@ -77,9 +77,9 @@ def test_every_name_that_a_reader_is_sent_to_is_there() -> None:
     sent = re.findall(r"\]\(\.\./([\w/.]+)\)", text)
     assert [name for name in sent if not (CHECKOUT / name).exists()] == []
     places = {
-        "config/settings.py": ("ModelProvider", "_DEFAULT_MODELS"),
+        "config/settings.py": ("ModelProvider", "_DEFAULT_MODELS", "def find_missing"),
         "nodes/models/traits.py": ("def find_traits",),
-        "nodes/models/clients.py": ("def find_obstacle", "class RemoteClient"),
+        "nodes/models/clients.py": ("class RemoteClient",),
         "config/agents.py": ("RESERVED",),
         "graph/builder.py": ('builder.add_edge(START, "dispatch")',),
     }
