@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from config.json_pointer import build_pointer
 from server.errors import HTTP_STATUS, ApiError, NotFound
@@ -89,7 +90,17 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         f"{request.method} {request.url.path} is not part of this API; see /docs." if code in _CODES.values() else ""
     )
     problem = build_problem(failed.status_code, code, detail or str(failed.detail), request.state.request_id)
-    return problem_response(problem, failed.headers)
+    headers = {"Allow": _allowed(request)} if failed.status_code == HTTPStatus.METHOD_NOT_ALLOWED else failed.headers
+    return problem_response(problem, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Returns all methods of a path: the router's own answer names those of the first route alone."""
+    return ", ".join(
+        method
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    )
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

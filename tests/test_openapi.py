@@ -36,6 +36,7 @@ def test_every_operation_has_a_name_a_summary_and_its_problems(document: Documen
         if not path.startswith("/v1/"):
             continue
         assert operation["security"]
+        assert {"401", "422", "500", "503"} <= set(operation["responses"])
         kind = "application/json" if is_openai_path(path) else "application/problem+json"
         for status, response in operation["responses"].items():
             if int(status) >= 400:

@@ -26,7 +26,7 @@ router: Final = APIRouter(
     tags=["openai"],
     route_class=StrictJsonRoute,
     dependencies=[needs_key],
-    responses=_refusals(401, 422, 500),
+    responses=_refusals(401, 422, 500, 503),
 )
 _EXAMPLE: Final = {
     "model": "open-agent",
@@ -60,7 +60,7 @@ async def get_model(app: App, caller: Caller, name: ModelName) -> Model:
             "description": "The answer; with `stream: true` its chunks as they come, then `[DONE]`.",
             "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/ChatCompletionChunk"}}},
         },
-        **_refusals(400, 404, 413, 415, 503),
+        **_refusals(400, 404, 413, 415),
     },
 )
 async def create_chat_completion(app: App, caller: Caller, request: Request, asked: CompletionBody) -> Response:

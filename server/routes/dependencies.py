@@ -35,7 +35,7 @@ RunId = Annotated[str, Path(pattern=r"^run_[0-9a-f-]{36}$", examples=["run_01997
 AgentName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", examples=["sql-agent"])]
 ToolName = Annotated[str, Path(pattern=r"^[a-zA-Z0-9_-]{1,64}$", examples=["time__get_current_time"])]
 
-_EVERYWHERE: Final = (401, 422, 500)
+_EVERYWHERE: Final = (401, 422, 500, 503)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

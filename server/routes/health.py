@@ -47,12 +47,14 @@ class Info(Resource):
     mcp_servers: dict[str, Condition]
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", operation_id="get_liveness")
 async def get_liveness() -> Liveness:
     """The process answers."""
     return Liveness()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     operation_id="get_readiness",

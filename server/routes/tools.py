@@ -39,7 +39,7 @@ async def get_tool(app: App, caller: Caller, name: ToolName) -> Tool:
         raise NotFound("unknown_tool", f"There is no tool {name} now; GET /v1/tools lists those there are.") from error
 
 
-@router.post("/{name}/invoke", operation_id="invoke_tool", responses=problems(400, 403, 404, 413, 415, 503))
+@router.post("/{name}/invoke", operation_id="invoke_tool", responses=problems(400, 403, 404, 413, 415))
 async def invoke_tool(app: App, admin: Admin, name: ToolName, invocation: InvocationBody) -> ToolCall:
     """Calls the tool as an agent would: schema, policy, ledger, deadline.
 

@@ -18,6 +18,12 @@ async def test_it_is_alive(nobody: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_monitors_that_only_ask_for_the_head_are_answered(nobody: httpx.AsyncClient, path: str) -> None:
+    answer = await nobody.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 async def test_one_sick_tool_server_is_named_and_does_not_matter(nobody: httpx.AsyncClient) -> None:
     async def settled() -> bool:
         return "starting" not in (await nobody.get("/readyz")).json()["mcp_servers"].values()

@@ -40,7 +40,16 @@ async def test_unknown_route(user: httpx.AsyncClient) -> None:
 async def test_wrong_method(user: httpx.AsyncClient) -> None:
     answer = await user.put("/v1/conversations")
     check_problem(answer, 405, "method_not_allowed")
-    assert answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/conversations", "GET, POST"), ("/v1/agents/general", "GET, PATCH"), ("/healthz", "GET, HEAD")],
+)
+async def test_wrong_method_is_told_all_that_the_path_knows(user: httpx.AsyncClient, path: str, methods: str) -> None:
+    answer = await user.put(path)
+    check_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["Allow"] == methods
 
 
 @pytest.mark.parametrize("name", ["nothing", "conv_x", "%00", "..%2f..", "x" * 300])
