@@ -9,6 +9,8 @@ SHELL := /bin/sh
 export PYTHON
 # How many tests run at the same time.
 WORKERS ?= 2
+# For `make test-browser`: the program `open-webui`, or the address of one that runs with the tests' admin.
+export OPEN_WEBUI
 # Set to 1 to let `make lock` raise what is locked already.
 UPGRADE ?=
 
@@ -19,7 +21,7 @@ studio_url := http://127.0.0.1:$(studio_port)
 lock := $(bin)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
-.PHONY: help install run dev check format lint types layers quick fix test test-model compose-check eval studio notebooks lock clean
+.PHONY: help install run dev check format lint types layers quick fix test test-model test-browser compose-check eval studio notebooks lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,16 +52,20 @@ layers:
 	@$(bin)/lint-imports --no-logo
 
 quick:
-	@$(pytest) -m "not slow and not model"
+	@$(pytest) -m "not slow and not model and not browser"
 
 fix: dev ## format, and mend what ruff can
 	@$(bin)/ruff check --fix --quiet . ; $(bin)/ruff format .
 
-test: dev ## run all tests but those of the embedded model
-	@$(pytest) -m "not model"
+test: dev ## run all tests but those of the embedded model and of the browser
+	@$(pytest) -m "not model and not browser"
 
 test-model: dev ## run the embedded model end to end (1.1 GB of weights, fetched once)
 	@$(bin)/python -m pytest -m model
+
+test-browser: dev ## chat through a real Open WebUI in Chromium (2.9 GB, fetched once); OPEN_WEBUI names one that is there
+	@test -n "$(OPEN_WEBUI)" || test -x .open-webui/bin/open-webui || sh tests/open_webui/browser/install.sh .open-webui
+	@$(bin)/python -m pytest -m browser tests/open_webui
 
 compose-check: ## run the Docker containers for real: up, chat, kill -9, back again, down (needs an engine)
 	@tests/compose/check.sh
