@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from config.database_url import async_database_url, parse_database_url
 from server.db.failures import find_outage, unavailable
+from server.db.opened_file import OpenedFile, find_opened_file
 from server.db.sessions import ReadSession
 from server.db.write_queue import Work, WriteQueue, open_write_queue
 from server.errors import Unavailable
@@ -25,17 +26,20 @@ _PATIENCE_SECONDS: Final = 30
 class Database:
     """Reads in parallel, writes through one queue."""
 
-    def __init__(self, readers: AsyncEngine, queue: WriteQueue) -> None:
+    def __init__(self, readers: AsyncEngine, queue: WriteQueue, file: OpenedFile | None) -> None:
         self._readers = readers
         self._queue = queue
+        self._file = file
 
     async def write(self, work: Work[T]) -> T:
         """Runs `work` in a transaction and returns its result once that is durable."""
+        self._check_file()
         return await self._queue.write(work)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """Yields a session on the last committed state. Keep it short, and never hold it while streaming."""
+        self._check_file()
         try:
             async with ReadSession(self._readers, expire_on_commit=False) as session:
                 yield session
@@ -43,6 +47,10 @@ class Database:
             if outage := find_outage(error):
                 raise unavailable(outage) from error
             raise
+
+    def _check_file(self) -> None:
+        if self._file:
+            self._file.check()
 
 
 @asynccontextmanager
@@ -54,7 +62,8 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         readers, writer = build(address, read_only=True), build(address, read_only=False)
         stack.push_async_callback(readers.dispose)
         stack.push_async_callback(writer.dispose)
-        yield Database(readers, await stack.enter_async_context(open_write_queue(writer)))
+        queue = await stack.enter_async_context(open_write_queue(writer))
+        yield Database(readers, queue, find_opened_file(address))
 
 
 def make_folder(address: URL) -> None:

@@ -122,3 +122,16 @@ async def test_server_that_is_not_there_is_named_without_its_password(tmp_path: 
         async with open_store(f"postgresql://user:secret@/db?host={tmp_path}"):
             pass
     assert "secret" not in str(refusal.value)
+
+
+async def test_database_that_is_removed_under_the_server_takes_nothing_more(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    async with open_store(f"sqlite:///{path}") as store:
+        await converse(store)
+        path.rename(tmp_path / "moved.db")
+        for use in (lambda: store.conversations.create(OWNER, NewConversation()), store.check):
+            with pytest.raises(Unavailable, match="removed or replaced") as refusal:
+                await use()
+            assert refusal.value.code == "database_gone"
+        (tmp_path / "moved.db").rename(path)
+        await store.check()
