@@ -20,7 +20,7 @@ def tell(event: RunEvent) -> None:
         case StepStarted(kind="agent"):
             _line(f"▶ {event.agent}: {event.task}\n")
         case StepStarted():
-            _line(f"▶ {event.kind}\n")
+            _line("▶ plan" if event.kind == "plan" else f"▶ {event.kind}\n")
         case PlanCreated():
             for number, step in enumerate(event.plan.steps, start=1):
                 _line(f"    {number}. {step.agent}: {step.task}")
@@ -32,9 +32,9 @@ def tell(event: RunEvent) -> None:
             _line(f"    → {event.status}: {_first_line(event.content)}")
             print()
         case StepFailed() | RunFailed():
-            _line(f"✗ {event.error.code}: {event.error.detail}")
+            _line(f"✗ {event.error.code}: {event.error.detail}\n")
         case RunCompleted() | RunCancelled():
-            _line(f"■ {event.type}, {event.usage.total_tokens} tokens")
+            _line(f"■ {event.type}, {event.usage.total_tokens} tokens\n")
 
 
 def _line(text: str) -> None:

@@ -78,8 +78,11 @@ def script_inspection(model: ScriptedModel) -> None:
     ]
     model.when(plans_for("customers do we have"), Replies.plan(steps))
     count = {"sql": "SELECT count(*) AS customers FROM customers"}
-    model.when(lambda r: offers("sql__query")(r) and has_result()(r), Replies.text("There are ", "60 customers."))
+    model.when(
+        lambda r: offers("sql__query")(r) and len(r.tool_results) == 2, Replies.text("There are ", "60 customers.")
+    )
     model.when(offers("sql__query"), Replies.tool("sql__query", count))
+    model.when(offers("sql__schema"), Replies.tool("sql__schema"))
     model.when(lambda r: offers("devops__memory_usage")(r) and has_result()(r), Replies.text("Half ", "is free."))
     model.when(offers("devops__memory_usage"), Replies.tool("devops__memory_usage"))
     model.when(
