@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-export COMPOSE_PROJECT_NAME=open-agent-check PORT=0 # a free one
+export COMPOSE_PROJECT_NAME=open-agent-check COMPOSE_PROFILES= PORT=0 # a free one
 tour=$(mktemp)
 
 main() {
@@ -52,7 +52,7 @@ die() {
 # The port is another one after each start.
 await_address() {
     for _ in $(seq 120); do
-        address="http://$(docker compose port api 8000 2>/dev/null)"
+        address="http://$(docker compose port api 8000 2>/dev/null || true)"
         if curl -sf "$address/readyz"; then return; fi
         sleep 1
     done
