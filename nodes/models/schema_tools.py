@@ -44,7 +44,8 @@ class SchemaToolsModel:
         return await self._model.structured(build_plain_prompt(messages), name, schema)
 
     async def _choices(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec]) -> Replies:
-        replies = self._model.stream_json(build_tool_prompt(messages, tools), "reply", build_choice_schema(tools))
+        schema = build_choice_schema(messages, tools)
+        replies = self._model.stream_json(build_tool_prompt(messages, tools), "reply", schema)
         reader, answer = AnswerReader(), list[str]()
         async with aclosing(replies) as items:
             async for item in items:

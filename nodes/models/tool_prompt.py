@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from pydantic import JsonValue
 
 from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.shapes import build_object
@@ -44,12 +45,23 @@ User: thanks!
 """Comes first, the same for all agents: an engine that keeps what it has read reads it once."""
 
 
-def build_choice_schema(tools: Sequence[ToolSpec]) -> JsonObject:
-    """Returns the schema of one reply: one of the tools with its arguments, or an answer."""
-    choices: list[JsonObject] = [
+def build_choice_schema(messages: Sequence[AnyMessage], tools: Sequence[ToolSpec]) -> JsonObject:
+    """Returns the schema of one reply: one of the tools with its arguments, or an answer.
+
+    A small model that may answer from nothing does so, with invented numbers. So it cannot before a tool has given a
+    result, where trying one does no harm.
+    """
+    choices: list[JsonValue] = [
         build_object({"tool": {"const": tool.name}, "arguments": _plain(tool)}) for tool in tools
     ]
-    return {"anyOf": [*choices, build_object({"answer": {"type": "string"}})]}
+    if _has_result(messages) or not all(tool.repeatable for tool in tools):
+        choices.append(build_object({"answer": {"type": "string"}}))
+    return {"anyOf": choices}
+
+
+def _has_result(messages: Sequence[AnyMessage]) -> bool:
+    latest = next((message for message in reversed(messages) if isinstance(message, HumanMessage | ToolMessage)), None)
+    return isinstance(latest, ToolMessage)
 
 
 def build_tool_prompt(messages: Sequence[AnyMessage], tools: Sequence[ToolSpec]) -> list[AnyMessage]:

@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import jsonschema
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 from mcp_config.tools import JsonObject
 from nodes.models.port import ModelError, ModelReply, TextDelta, Usage
@@ -63,6 +64,23 @@ async def test_reply_can_only_be_an_offered_tool_or_an_answer(
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(odd, schema)
     assert scripted_model.requests[0].tools == []
+
+
+async def test_no_answer_is_possible_before_a_harmless_tool_has_given_a_result(
+    model: SchemaToolsModel, scripted_model: ScriptedModel
+) -> None:
+    scripted_model.always(anything, Replies.json({"tool": "time__now", "arguments": {"zone": "x"}}))
+    harmless = replace(CLOCK, repeatable=True)
+    called = AIMessage("", tool_calls=[ToolCall(name=CLOCK.name, args={"zone": "x"}, id="call_1")])
+    result = ToolMessage("noon", tool_call_id="call_1", name=CLOCK.name)
+    for said, tools, may_answer in (
+        (GREETING, [harmless], False),
+        ([*GREETING, called, result], [harmless], True),
+        ([*GREETING, called, result, HumanMessage("and now?")], [harmless], False),
+        (GREETING, [harmless, SHELL], True),
+    ):
+        await hear(model, said, tools)
+        assert jsonschema.Draft202012Validator(_schema(scripted_model)).is_valid({"answer": "ok"}) == may_answer
 
 
 async def test_prompt_names_tools_and_arguments_before_the_agents_own_words(
