@@ -11,6 +11,8 @@ export PYTHON
 WORKERS ?= 2
 # For `make test-browser`: the program `open-webui`, or the address of one that runs with the tests' admin.
 export OPEN_WEBUI
+# … and 1 for it to take the pictures of integrations/open_webui/README.md anew.
+export PICTURES
 # Set to 1 to let `make lock` raise what is locked already.
 UPGRADE ?=
 

@@ -107,7 +107,7 @@ class Pipe:
     ) -> AsyncGenerator[JsonObject, None] | str | JsonObject:
         """Answers as Open WebUI wants it: a stream, a text, or an error. Nothing is raised."""
         valves, user, metadata = self.valves, __user__ or {}, __metadata__ or {}
-        request, headers = _request(body, metadata), _headers(valves, user, metadata)
+        request, headers = _request(body), _headers(valves, user, metadata)
         if metadata.get("task"):
             return await _do_task(valves, request, headers)
         in_chat = bool(metadata.get("chat_id") and metadata.get("message_id"))
@@ -224,12 +224,13 @@ async def _do_task(valves: Pipe.Valves, request: JsonObject, headers: dict[str, 
         return ""  # Open WebUI then does without
 
 
-def _request(body: JsonObject, metadata: JsonObject) -> JsonObject:
-    """What is asked, and no more: `tools` in the body are Open WebUI's own, and not for our agents."""
+def _request(body: JsonObject) -> JsonObject:
+    """What is asked, and no more: `tools` in the body are Open WebUI's own, and not for our agents. Images stand in the
+    messages, and so does the text of files."""
     model = str(body.get("model") or "").partition(".")[2]
     return {
         "model": ROUTER if model in ("", UNREACHABLE) else model,
-        "messages": _with_files(body.get("messages") or [], metadata),
+        "messages": body.get("messages") or [],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -250,24 +251,6 @@ def _identity(valves: Pipe.Valves, user: JsonObject) -> JsonObject:
     now = int(time.time())
     claims = {**named, "sub": named["id"], "iss": "open-webui", "iat": now, "exp": now + 300}
     return {"User-Jwt": jwt.encode(claims, valves.USER_TOKEN_SECRET, algorithm="HS256")}
-
-
-def _with_files(messages: list[JsonObject], metadata: JsonObject) -> list[JsonObject]:
-    """Open WebUI sets excerpts of files before a question. Where a model has that switched off (`file_context`), we set
-    the whole files there, in the same form."""
-    info = (metadata.get("model") or {}).get("info") or {}
-    capabilities = (info.get("meta") or {}).get("capabilities") or {}
-    files = [_file_text(item) for item in metadata.get("files") or [] if item.get("type") == "file"]
-    if capabilities.get("file_context", True) or not files or not messages or messages[-1].get("role") != "user":
-        return messages
-    context, said = "<context>\n" + "\n".join(files) + "\n</context>\n\n", messages[-1].get("content") or ""
-    content = [{"type": "text", "text": context}, *said] if isinstance(said, list) else context + said
-    return [*messages[:-1], {**messages[-1], "content": content}]
-
-
-def _file_text(item: JsonObject) -> str:
-    text = ((item.get("file") or {}).get("data") or {}).get("content") or "(Open WebUI found no text in this file.)"
-    return f'<file name="{item.get("name") or "file"}">\n{text}\n</file>'
 
 
 def _delta(chunk: JsonObject) -> JsonObject:

@@ -103,23 +103,16 @@ async def test_the_entry_of_an_unreachable_server_asks_the_router() -> None:
     assert seen[0][1]["model"] == "open-agent"
 
 
-@pytest.mark.parametrize("switched", [None, True, False])
-async def test_whole_files_go_along_where_open_webui_does_not_set_them_in(switched: bool | None) -> None:
+async def test_images_and_the_text_of_files_go_along_as_open_webui_set_them() -> None:
     seen: list[tuple[web.Request, Json]] = []
-    image: Json = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    text = "<context>\n<source>Tulips on Tuesdays.</source>\n</context>\n\nWhen?"
+    parts: list[Json] = [
+        {"type": "text", "text": text},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+    ]
     async with talking_to(keeping(seen)) as chat:
-        capabilities = {} if switched is None else {"file_context": switched}
-        chat.metadata["model"] = {"info": {"meta": {"capabilities": capabilities}}}
-        chat.metadata["files"] = [
-            {"type": "file", "name": "plan.md", "file": {"data": {"content": "Tulips on Tuesdays."}}},
-            {"type": "image", "url": "data:image/png;base64,AA=="},
-        ]
-        question: Json = {"role": "user", "content": [{"type": "text", "text": "When?"}, image]}
-        await chat.lines(question)
-    content = seen[0][1]["messages"][0]["content"]
-    wrapped = '<context>\n<file name="plan.md">\nTulips on Tuesdays.\n</file>\n</context>\n\n'
-    before = [] if switched in (None, True) else [{"type": "text", "text": wrapped}]
-    assert content == [*before, {"type": "text", "text": "When?"}, image]
+        await chat.lines({"role": "user", "content": parts})
+    assert seen[0][1]["messages"][0]["content"] == parts
 
 
 async def test_signs_of_life_are_passed_on_while_a_tool_is_silent() -> None:

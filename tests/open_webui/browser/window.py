@@ -3,9 +3,11 @@
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import TimeoutError as TooLate
 
 from tests.open_webui.browser.webui import OpenWebUI
 
@@ -27,12 +29,24 @@ class Window:
     def __init__(self, page: Page, webui: OpenWebUI) -> None:
         self.page, self._webui = page, webui
 
-    async def new_chat(self, model: str) -> None:
-        await self.page.goto(f"{self._webui.url}/?models={model}")
-        await self.page.wait_for_selector("#chat-input")
+    async def go(self, path: str) -> None:
+        await self.page.goto(f"{self._webui.url}{path}")
         news = self.page.get_by_role("button", name="Okay, Let's Go!")
         if await news.count():
             await news.click()
+
+    async def new_chat(self, model: str) -> None:
+        await self.go(f"/?models={model}")
+        try:
+            await self.page.wait_for_selector("#chat-input", timeout=PATIENCE / 3)
+        except TooLate:  # now and then Open WebUI stays on its splash for ever
+            await self.page.reload()
+            await self.page.wait_for_selector("#chat-input")
+
+    async def picture(self, path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        await self.page.mouse.move(0, 0)
+        await self.page.screenshot(path=path, animations="disabled", caret="hide")
 
     async def say(self, text: str) -> None:
         await self.page.click("#chat-input")
