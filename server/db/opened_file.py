@@ -17,9 +17,8 @@ class OpenedFile:
     def check(self) -> None:
         """Raises: Unavailable, when what was opened is no longer at its place."""
         if _identity(self.path) != self.identity:
-            detail = (
-                f"The database {self.path} was removed or replaced; put it back if you can, and restart the server."
-            )
+            # clients read this too: it tells them nothing of the machine
+            detail = "The database's file was removed or replaced; put it back if you can, and restart the server."
             raise Unavailable("database_gone", detail)
 
 
