@@ -56,5 +56,5 @@ def _joined(first: Turn, second: Turn) -> Turn:
 
 
 def _unwrapped(text: str) -> str:
-    """Open WebUI sets files before the question, and the next time sends the question alone."""
-    return text.rpartition("</context>")[2].strip()
+    """Open WebUI sets files before the question, and the next time only their names, or nothing."""
+    return text.rpartition("</context>")[2].rpartition("</attached_files>")[2].strip()

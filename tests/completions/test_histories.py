@@ -181,14 +181,15 @@ async def test_of_standing_words_that_change_only_the_last_are_meant(
     assert "10:01" not in system
 
 
+@pytest.mark.parametrize("named", ["", '<attached_files>\n<file name="garden.md"/>\n</attached_files>\n\n'])
 async def test_a_file_before_the_question_does_not_make_another_message_of_it(
-    model: ScriptedModel, user: httpx.AsyncClient
+    model: ScriptedModel, user: httpx.AsyncClient, named: str
 ) -> None:
     answers(model, ("what does it say", "Tulips."), ("thank you, gardener", "Welcome."))
-    headers = {CHAT: "c-file"}
-    wrapped = "### Task:\nUse the context.\n<context>\ntulips\n</context>\n\nwhat does it say"
+    headers = {CHAT: f"c-file-{len(named)}"}
+    wrapped = f"{named}### Task:\nUse the context.\n<context>\ntulips\n</context>\n\nwhat does it say"
     first = await ask(user, ("user", wrapped), headers=headers)
-    history = (("user", "what does it say"), ("assistant", "Tulips."), ("user", "thank you, gardener"))
+    history = (("user", f"{named}what does it say"), ("assistant", "Tulips."), ("user", "thank you, gardener"))
     await ask(user, *history, headers=headers)
     assert await branches_of(user, await conversation_of(user, first)) == [
         [
