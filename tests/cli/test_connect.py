@@ -3,11 +3,15 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from server.cli.connect import PIPE
 from tests.cli.terminal import Ran, run, surroundings
 from tests.support.webui_server import StoodIn, open_webui_stand_in
+
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
 
 AT = "http://api:8000"
 

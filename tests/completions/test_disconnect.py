@@ -12,7 +12,7 @@ from tests.completions.asking import ask
 from tests.http.serving import USER_KEY, Json, Served, build_settings, ended, open_served
 from tests.support.scripted_model import Replies, ScriptedModel, says
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -6,7 +6,7 @@ import pytest
 from tests.completions.asking import Said, ask, branches_of, content_of, count, messages_of, run_of
 from tests.support.scripted_model import Replies, ScriptedModel, says
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 CHAT = "X-OpenWebUI-Chat-Id"
 

@@ -13,6 +13,9 @@ from config.checkout import CHECKOUT
 from tests.http.serving import ADMIN_KEY, Served, build_settings, open_served
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, open_scripted_model, plans_for, says
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 ADDRESS: Final = "http://127.0.0.1:8000"
 PAGES: Final = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 PREAMBLE: Final = f"""set -eu

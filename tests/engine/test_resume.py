@@ -20,6 +20,9 @@ from tests.graph.laws import check_laws
 from tests.graph.workbench import Tool
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, says
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 
 async def test_stopped_engine_hands_its_run_back_and_the_next_one_ends_it(
     site: Site, scripted_model: ScriptedModel

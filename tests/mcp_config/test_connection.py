@@ -14,6 +14,9 @@ from mcp_config.tools import Caller, ToolCall
 from tests.mcp_config.rig import ALLOW_ALL, Memory, Rig, chaos, find_groups, open_rig
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 
 async def calls_seen(rig: Rig, server: str) -> list[str]:
     result = await rig.call(f"{server}__count")

@@ -11,6 +11,9 @@ import pytest
 from tests.mcp_config.rig import Rig, chaos, find_groups, hurried, members, open_rig
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 
 async def assert_healthy(rig: Rig) -> None:
     assert (await rig.call("well__echo", text="still here")).content == "still here"

@@ -22,6 +22,9 @@ from tests.models.chats import hear
 from tests.support.engine_owner import FAKE_ENGINE, known_weights
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 CONTENT = b"weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 WEIGHTS = known_weights("weights.gguf", SHA256, len(CONTENT))

@@ -14,6 +14,9 @@ from server.client import ClientError, open_client
 from tests.http.serving import ADMIN_KEY, build_settings, open_served
 from tests.support.scripted_model import ScriptedModel
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 
 @pytest.fixture(autouse=True)
 def no_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

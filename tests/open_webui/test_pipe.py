@@ -11,7 +11,7 @@ from tests.open_webui.asking import Chat, error_of, words_of
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, plans_for, says
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def newest_runs(user: httpx.AsyncClient) -> list[Json]:

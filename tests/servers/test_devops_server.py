@@ -11,6 +11,9 @@ import pytest
 
 from tests.servers.peer import open_peer
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 HOST_TOOLS = ["disk_usage", "memory_usage", "cpu_usage", "list_processes", "list_logs", "tail_log"]
 DOCKER_TOOLS = ["docker_ps", "docker_logs", "docker_inspect", "docker_images"]
 KUBERNETES_TOOLS = ["kubectl_get", "kubectl_describe", "kubectl_logs"]

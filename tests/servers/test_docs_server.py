@@ -7,6 +7,9 @@ import pytest
 
 from tests.servers.peer import PROJECT, open_peer
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 GUIDE = """\
 Words before any heading.
 

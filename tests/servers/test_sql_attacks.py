@@ -13,6 +13,9 @@ from mcp_config.servers.sql.shop import create_shop
 from tests.servers.peer import Peer, file_names, open_peer
 from tests.servers.postgres_shop import PostgresShop
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 TOO_LONG = "took longer than"
 LOCKS = [pytest.param([], id="parser"), pytest.param(["--engine-only"], id="engine-only")]
 

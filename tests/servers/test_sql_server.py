@@ -9,6 +9,9 @@ from mcp_config.servers.sql.shop import create_shop
 from tests.servers.peer import file_names, open_peer, run_to_exit
 from tests.servers.postgres_shop import PostgresShop
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes of its own."""
+
 PER_COUNTRY = """
 SELECT c.country, COUNT(*) AS orders FROM orders o JOIN customers c ON c.id = o.customer_id
 GROUP BY c.country ORDER BY orders DESC
