@@ -31,9 +31,6 @@ class Window:
 
     async def go(self, path: str) -> None:
         await self.page.goto(f"{self._webui.url}{path}")
-        news = self.page.get_by_role("button", name="Okay, Let's Go!")
-        if await news.count():
-            await news.click()
 
     async def new_chat(self, model: str) -> None:
         await self.go(f"/?models={model}")
@@ -113,4 +110,7 @@ async def open_window(
         context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         await page.add_init_script(f"localStorage.token = '{webui.token}'; localStorage.locale = 'en-US'")
+        # The news of a version cover everything at the first visit, some time after all else is there.
+        news = page.get_by_role("button", name="Okay, Let's Go!")
+        await page.add_locator_handler(news, lambda button: button.click())
         yield Window(page, webui)
