@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from pydantic import JsonValue
 
 from mcp_config.tools import JsonObject, ToolSpec
+from nodes.models.clock_times import spell_times
 from nodes.models.shapes import build_object
 
 _LENGTHS: Final = (240, 100, 0)
@@ -28,13 +29,13 @@ Reply with exactly one JSON object, either
 {"tool": "<name>", "arguments": {...}} to use a tool, or
 {"answer": "<text>"} to answer the user.
 Use a tool for whatever a tool can find out or calculate; never guess. File paths are relative, as given.
-Once a result holds what is asked, answer with its values copied exactly, times as they stand, without AM or PM.
+Once a result holds what is asked, answer with its values copied exactly.
 Never call a tool again that has given its result.
 
 Examples, of other tools:
 User: what does notes/plan.md say about opening hours?
 {"tool": "files__read", "arguments": {"path": "notes/plan.md"}}
-Result of files__read: "opens": "2026-03-02T01:45:00", "closes": "2026-03-02T14:05:00"
+Result of files__read: "opens": "2026-03-02 01:45 (1:45 AM)", "closes": "2026-03-02 14:05 (2:05 PM)"
 {"answer": "It opens at 01:45 and closes at 14:05 on 2 March 2026."}
 User: how much is 12.5% of 840?
 {"tool": "maths__evaluate", "arguments": {"formula": "840 * 12.5 / 100"}}
@@ -82,7 +83,7 @@ def build_plain_prompt(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 def _told(message: AnyMessage, *, in_json: bool) -> AnyMessage:
     if isinstance(message, ToolMessage):
         failed = _FAILED if in_json and message.status == "error" else ""
-        return HumanMessage(f"Result of {message.name or 'the tool'}: {_cut(str(message.text))}{failed}")
+        return HumanMessage(f"Result of {message.name or 'the tool'}: {_cut(spell_times(str(message.text)))}{failed}")
     if isinstance(message, AIMessage):
         return AIMessage(_said(message, in_json=in_json))
     return message

@@ -37,6 +37,8 @@ def build_embedded_client(
         stream_chunk_timeout=None,
         use_responses_api=False,
         max_retries=0,
+        # the engine closes kept connections whenever it likes, also while the next request is on its way
+        default_headers={"Connection": "close"},
         http_async_client=build_http(deadlines, closing, through_proxies=False),
     )
     return LangChainChatModel(
