@@ -6,7 +6,7 @@ from typing import Literal
 
 from uuid_utils.compat import uuid7
 
-IdKind = Literal["conv", "msg", "run", "step", "call", "appr", "art", "req"]
+IdKind = Literal["conv", "msg", "run", "step", "call", "appr", "art", "req", "mem", "aud", "key"]
 
 
 def new_id(kind: IdKind) -> str:

@@ -10,6 +10,7 @@ from graph.events import CallStatus, Failure, Moment, Plan, StepKind, Usage
 RunStatus = Literal["queued", "running", "requires_action", "completed", "failed", "cancelled"]
 StepStatus = Literal["running", "completed", "failed"]
 ToolCallStatus = Literal["running"] | CallStatus
+ApprovalStatus = Literal["pending", "approved", "edited", "rejected", "expired", "cancelled"]
 T = TypeVar("T")
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)

@@ -7,6 +7,7 @@ from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
+from config.agents import Limits
 from config.api_keys import Role
 from config.ids import new_id
 from graph.events import Usage
@@ -174,6 +175,7 @@ def _new_row(owner: str, role: Role, conversation_id: str, new: NewRun, revision
         agent_id=new.agent_id,
         revision=revision,
         input_id=question,
+        limits=Limits(),
         status="queued",
         attempt=0,
         losses=0,

@@ -4,17 +4,18 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 from pydantic import JsonValue
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from config.agents import AgentSpec
+from config.agents import AgentSpec, Limits
 from config.api_keys import Role
 from graph.events import Failure, Plan, StepKind, Usage
 from server.db.columns import JsonOf, Prose, UtcMoment
-from server.resources import Attachment, RunStatus, StepStatus, ToolCallStatus
+from server.resources import ApprovalStatus, Attachment, RunStatus, StepStatus, ToolCallStatus
 
 UNDER_WAY: Final = "status IN ('running', 'requires_action')"
 """At most one run of a conversation is under way: the database itself holds it so."""
+UNFINISHED: Final = "status IN ('queued', 'running', 'requires_action')"
 
 
 class Row(DeclarativeBase):
@@ -74,6 +75,13 @@ class RunRow(Row):
             sqlite_where=text(UNDER_WAY),
             postgresql_where=text(UNDER_WAY),
         ),
+        Index(
+            "unfinished_runs",
+            "conversation_id",
+            "id",
+            sqlite_where=text(UNFINISHED),
+            postgresql_where=text(UNFINISHED),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -86,6 +94,10 @@ class RunRow(Row):
     """The state of the registry it runs on, from start to end."""
     input_id: Mapped[str]
     """The user message it answers."""
+    limits: Mapped[Limits] = mapped_column(JsonOf(Limits))
+    """What its request allows; the tightest of request, agent and policy wins."""
+    forked_from: Mapped[str | None]
+    """The run whose plan and outputs it began with."""
     status: Mapped[RunStatus] = mapped_column(String(16))
     attempt: Mapped[int]
     """The fencing token: every claim raises it, and only the holder of the newest one may write."""
@@ -180,3 +192,63 @@ class AgentVersionRow(Row):
     version: Mapped[int] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
     spec: Mapped[AgentSpec] = mapped_column(JsonOf(AgentSpec))
+
+
+class ApprovalRow(Row):
+    """A question to a person: may this call be made? Those of calls over REST or the gateway have no run."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        Index("approvals_by_owner", "owner", "id"),
+        Index("approvals_by_run", "run_id", "id"),
+        Index("approvals_by_status", "status", "expires_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    step_id: Mapped[str | None]
+    call_id: Mapped[str]
+    agent: Mapped[str | None]
+    tool: Mapped[str]
+    arguments: Mapped[dict[str, JsonValue]] = mapped_column(JsonOf(dict[str, JsonValue]))
+    """What was asked for; after an edit, `edited` is what was allowed."""
+    edited: Mapped[dict[str, JsonValue] | None] = mapped_column(JsonOf(dict[str, JsonValue]))
+    rule: Mapped[str]
+    status: Mapped[ApprovalStatus] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(Prose())
+    """What the person said with the decision."""
+    resolved_by: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+
+
+class ArtifactRow(Row):
+    """A result that is too big for a prompt, or no text: kept whole for people."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (Index("artifacts_by_owner", "owner", "id"), Index("artifacts_by_run", "run_id", "id"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    call_id: Mapped[str | None]
+    name: Mapped[str] = mapped_column(Prose())
+    media_type: Mapped[str]
+    size: Mapped[int]
+    """Bytes of `content`."""
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+
+
+class SummaryRow(Row):
+    """What was said up to and with a message, in short: what a run reads in place of all that."""
+
+    __tablename__ = "summaries"
+    __table_args__ = (Index("summaries_by_conversation", "conversation_id"),)
+
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    content: Mapped[str] = mapped_column(Prose())
+    created_at: Mapped[datetime]

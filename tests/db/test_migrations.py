@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, make_url
 
+from server.db import guard_tables
 from server.db.migrating import migrate
 from server.db.store import open_store
 from server.db.tables import Row
@@ -26,6 +27,7 @@ def _differences(url: str) -> list[object]:
     try:
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert guard_tables.AuditRow.metadata is Row.metadata  # both files' tables are compared
             return list(compare_metadata(context, Row.metadata))
     finally:
         engine.dispose()
