@@ -37,6 +37,12 @@ def _sqlite_file(rest: str) -> Path:
     return from_checkout(Path(name))
 
 
+def find_sqlite_file(url: str) -> Path | None:
+    """Returns the file of a parsed SQLite address; None for a server's."""
+    scheme, _, rest = url.partition("://")
+    return Path(rest.removeprefix("/")) if scheme == "sqlite" else None
+
+
 def async_database_url(url: str) -> str:
     """Returns a parsed address for SQLAlchemy's asynchronous drivers."""
     scheme, _, rest = url.partition("://")

@@ -8,7 +8,7 @@ import pytest
 
 from config.settings import Settings
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.databases"]
 
 # Weights are fetched once for a machine, so `make test-model` may be told where they are.
 _KEPT = {"MODEL_DIR"}

@@ -1,7 +1,9 @@
 """What drivers raise, in words for people. The one place that knows how databases spell their troubles."""
 
+import sqlite3
 from typing import Final
 
+import psycopg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -15,20 +17,20 @@ _OUR_MISTAKE: Final = "SQLITE_ERROR"
 """Bad SQL, which Python's sqlite3 calls operational too: a bug of ours must not pass for an outage."""
 
 
-def find_outage(error: BaseException) -> SQLAlchemyError | None:
+def find_outage(error: BaseException) -> BaseException | None:
     """Returns the error in the chain that says the database is at fault, and not what it was asked to do.
 
     The chain matters: when SQLite runs out of disk it drops the transaction, and undoing a savepoint fails after that.
     """
     link: BaseException | None = error
     while link is not None:
-        if isinstance(link, SQLAlchemyError) and _is_outage(link):
+        if _is_outage(link):
             return link
         link = link.__cause__ or link.__context__
     return None
 
 
-def unavailable(error: SQLAlchemyError) -> Unavailable:
+def unavailable(error: BaseException) -> Unavailable:
     """Returns the error that clients are shown when the database cannot do its work."""
     code = _code(error)
     if code in _FULL:
@@ -44,16 +46,22 @@ def unavailable(error: SQLAlchemyError) -> Unavailable:
     return Unavailable("database_unavailable", detail, retry_after=2)
 
 
-def _is_outage(error: SQLAlchemyError) -> bool:
-    if isinstance(error, OperationalError | InterfaceError):
-        return _code(error) != _OUR_MISTAKE
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _code(error) in _DAMAGED
-    return isinstance(error, PoolTimeout | PendingRollbackError)
+def _is_outage(error: BaseException) -> bool:
+    if isinstance(error, SQLAlchemyError):
+        if isinstance(error, OperationalError | InterfaceError):
+            return _code(error) != _OUR_MISTAKE
+        if isinstance(error, DBAPIError):
+            return error.connection_invalidated or _code(error) in _DAMAGED
+        return isinstance(error, PoolTimeout | PendingRollbackError)
+    if isinstance(error, sqlite3.DatabaseError):  # LangGraph's stores speak to the drivers themselves
+        return _code(error) in _DAMAGED or (
+            isinstance(error, sqlite3.OperationalError) and _code(error) != _OUR_MISTAKE
+        )
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def _code(error: BaseException) -> str | None:
     """Returns the SQLSTATE of PostgreSQL or the name of SQLite's error code."""
-    cause = getattr(error, "orig", None)
+    cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
     return code if isinstance(code, str) else None
