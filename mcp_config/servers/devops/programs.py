@@ -5,7 +5,8 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mcp_config.servers.readable import clip_lines
@@ -35,22 +36,14 @@ async def run_program(argv: Sequence[str]) -> list[str]:
     Raises:
         RefusedError: It failed, or took too long; the text is what it said.
     """
-    program = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(_SECONDS):
-            output, whole = await _read(program)
-            failed = whole and await program.wait() != 0
-    except TimeoutError:
-        raise RefusedError(f"{Path(argv[0]).name} did not answer within {_SECONDS:g} seconds") from None
-    finally:
-        await _end(program)
-    lines = output.decode(errors="replace").splitlines()
+    async with _started(argv) as (program, output):
+        try:
+            async with asyncio.timeout(_SECONDS):
+                said, whole = await _read(output)
+                failed = whole and await program.wait() != 0
+        except TimeoutError:
+            raise RefusedError(f"{Path(argv[0]).name} did not answer within {_SECONDS:g} seconds") from None
+    lines = said.decode(errors="replace").splitlines()
     if failed:
         # the last lines say what went wrong
         raise RefusedError(
@@ -71,19 +64,39 @@ def show_last(lines: Sequence[str]) -> str:
     return "\n".join([*([f"… {earlier} earlier lines"] if earlier else []), *reversed(kept)]) or "No lines."
 
 
-async def _read(program: asyncio.subprocess.Process) -> tuple[bytes, bool]:
+@asynccontextmanager
+async def _started(argv: Sequence[str]) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
+    """Yields the program and what it writes, and leaves nothing running, not even what the program started itself.
+
+    The pipe is ours: of one that asyncio makes, a program's exit is not told before its end was read, and that never
+    happens to one that floods.
+    """
+    ours, theirs = os.pipe()
+    output = asyncio.StreamReader()
+    with contextlib.ExitStack() as stack:
+        pipe = stack.enter_context(os.fdopen(ours, "rb", buffering=0))
+        with os.fdopen(theirs, "wb", buffering=0) as end:
+            program = await asyncio.create_subprocess_exec(
+                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=end, stderr=end, start_new_session=True
+            )
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(output), pipe
+            )
+            stack.callback(transport.close)
+            yield program, output
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+            await program.wait()
+
+
+async def _read(output: asyncio.StreamReader) -> tuple[bytes, bool]:
     """Reads up to the cap; True if that was all."""
-    output = bytearray()
-    while program.stdout is not None and len(output) <= _MAX_BYTES:
-        piece = await program.stdout.read(65_536)
+    said = bytearray()
+    while len(said) <= _MAX_BYTES:
+        piece = await output.read(65_536)
         if not piece:
-            return bytes(output), True
-        output += piece
-    return bytes(output[:_MAX_BYTES]), False
-
-
-async def _end(program: asyncio.subprocess.Process) -> None:
-    """Leaves nothing running, not even what the program started itself."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(program.pid, signal.SIGKILL)
-    await program.wait()
+            return bytes(said), True
+        said += piece
+    return bytes(said[:_MAX_BYTES]), False
