@@ -9,6 +9,8 @@ from config.api_keys import ROLES, Role
 from config.yaml_file import load_yaml
 
 Verdict = Literal["allow", "ask", "deny"]
+Tag = Literal["private_read", "untrusted_input", "external_send"]
+"""What a tool lets a run do: read what is private, read what anybody may have written, send something out."""
 RateText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$")]
 """Calls per time, such as `30/minute`."""
 
@@ -35,6 +37,8 @@ class Rule(_Strict):
     """A glob over `server__tool`."""
     agents: list[str] = ["*"]
     """Globs over agent ids; a person who calls over REST is `-`."""
+    users: list[str] = ["*"]
+    """Globs over the names on whose behalf the call is made: a key's name, or a user of Open WebUI."""
     roles: list[Role] = list(ROLES)
     when: list[Condition] = []
     verdict: Verdict
@@ -45,17 +49,27 @@ class ToolSettings(_Strict):
     """How a tool is run; the most specific matching entry of `tools:` decides each key."""
 
     rate: RateText | None = None
+    """For each tool of its own, whoever calls it."""
     timeout: PositiveFloat | None = None
     """Seconds for one call."""
     max_result: PositiveInt | None = None
     """Bytes of a result that the model is given."""
     sandbox: Literal["auto", "bwrap", "landlock", "none"] | None = None
-    tags: list[Literal["private_read", "untrusted_input", "external_send"]] | None = None
+    tags: list[Tag] | None = None
     idempotent: bool | None = None
     return_direct: bool | None = None
     after: str | None = None
     """Another tool: an agent that may use it is offered this one only once that one has answered in the same step."""
     redact: list[str] | None = None
+
+
+class CallerRates(_Strict):
+    """How often one agent, and one user, may call tools, all tools together; the most specific glob decides."""
+
+    agents: dict[str, RateText] = {}
+    """Keys are globs over agent ids."""
+    users: dict[str, RateText] = {}
+    """Keys are globs over the names on whose behalf calls are made."""
 
 
 class ToolPolicies(_Strict):
@@ -64,6 +78,7 @@ class ToolPolicies(_Strict):
     rules: list[Rule] = []
     tools: dict[str, ToolSettings] = {}
     """Keys are globs over `server__tool`; `*` holds the defaults."""
+    rates: CallerRates = CallerRates()
 
 
 def load_policies(path: Path) -> ToolPolicies:

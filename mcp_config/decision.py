@@ -3,7 +3,7 @@
 Deny wins over ask, ask over allow, and what no rule speaks of is denied.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from config.agents import AgentSpec
 from config.json_pointer import split_pointer
-from config.policies import Condition, Rule, ToolPolicies, ToolSettings, Verdict
-from mcp_config.names import matches_any
+from config.policies import Condition, Rule, Tag, ToolPolicies, ToolSettings, Verdict
+from mcp_config.names import globs_meet, matches_any, order_by_precision
 from mcp_config.tools import Caller, JsonObject
 
 _PERSON: Final = "-"
@@ -30,13 +30,23 @@ class Decision:
 
 
 def decide(
-    caller: Caller, tool: str, arguments: JsonObject, policies: ToolPolicies, agent: AgentSpec | None
+    caller: Caller,
+    tool: str,
+    arguments: JsonObject,
+    policies: ToolPolicies,
+    agent: AgentSpec | None,
+    read: Set[str] = frozenset(),
 ) -> Decision:
-    """Returns the strictest verdict on the call; `agent` is the caller's agent, None for a person."""
+    """Returns the strictest verdict on the call.
+
+    `agent` is the caller's agent, None for a person; `read` are the tools whose results its run has read.
+    """
     if refusal := find_refusal(caller, tool, agent):
         return refusal
     verdicts: dict[Verdict, Decision] = {}
-    if agent is not None and matches_any(tool, agent.policies.approval.tools):
+    if third_leg := _find_trifecta(tool, read, policies):
+        verdicts["ask"] = third_leg
+    elif agent is not None and matches_any(tool, agent.policies.approval.tools):
         verdicts["ask"] = Decision("ask", f"agent {agent.id}", "this agent's policy asks for a person's approval")
     for place, rule in enumerate(policies.rules):
         if rule.verdict not in verdicts and _speaks_of(rule, caller, tool, arguments):
@@ -58,17 +68,44 @@ def find_refusal(caller: Caller, tool: str, agent: AgentSpec | None) -> Decision
 
 def build_settings(policies: ToolPolicies, tool: str) -> ToolSettings:
     """Returns how the tool is to be run: for each key the most specific entry that names it."""
-    matching = [glob for glob in policies.tools if fnmatchcase(tool, glob)]
     merged: dict[str, object] = {}
-    for glob in sorted(matching, key=lambda glob: len(glob.replace("*", "").replace("?", ""))):
+    for glob in order_by_precision(policies.tools, tool):
         merged |= policies.tools[glob].model_dump(exclude_none=True)
     return ToolSettings.model_validate(merged)
+
+
+def tags_of(policies: ToolPolicies, tool: str) -> frozenset[Tag]:
+    return frozenset(build_settings(policies, tool).tags or ())
+
+
+def find_legs(agent: AgentSpec, policies: ToolPolicies) -> frozenset[Tag]:
+    """Returns what the agent's tools, all together, let it do. All three at once is the trifecta."""
+    keys = [key for key in policies.tools if any(globs_meet(key, glob) for glob in agent.allowed_tools)]
+    return frozenset(tag for key in keys for tag in policies.tools[key].tags or ())
+
+
+def _find_trifecta(tool: str, read: Set[str], policies: ToolPolicies) -> Decision | None:
+    """Returns the demand for approval of a call that could carry private data out on the word of a stranger.
+
+    What only sends always asks once something untrusted was read: the conversation itself is private. What sends by
+    reading, as a web reader does with the address it is given, asks once private data was read as well.
+    """
+    own = tags_of(policies, tool)
+    strangers = sorted(name for name in read if "untrusted_input" in tags_of(policies, name))
+    if "external_send" not in own or not strangers:
+        return None
+    private = own.union(*(tags_of(policies, name) for name in read))
+    if "untrusted_input" in own and "private_read" not in private:
+        return None
+    reason = f"the run has read untrusted content ({', '.join(strangers)}), and this tool could send private data out"
+    return Decision("ask", f"trifecta ({tool})", reason)
 
 
 def _speaks_of(rule: Rule, caller: Caller, tool: str, arguments: JsonObject) -> bool:
     return (
         fnmatchcase(tool, rule.match)
         and caller.role in rule.roles
+        and matches_any(caller.owner, rule.users)
         and matches_any(caller.agent or _PERSON, rule.agents)
         and all(_holds(condition, arguments) for condition in rule.when)
     )

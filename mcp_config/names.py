@@ -34,6 +34,27 @@ def matches_any(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
 
 
+def order_by_precision(globs: Iterable[str], name: str) -> list[str]:
+    """Returns the globs that match the name, the most specific last."""
+    matching = [glob for glob in globs if fnmatchcase(name, glob)]
+    return sorted(matching, key=lambda glob: len(glob.replace("*", "").replace("?", "")))
+
+
+def globs_meet(one: str, other: str) -> bool:
+    """Tells whether some name matches both globs. A set such as `[a-z]` is taken for any sign: rather too often yes."""
+    one, other = (re.sub(r"\[[^\]]+\]", "?", glob) for glob in (one, other))
+    meets = {(len(one), len(other))}
+    for i in range(len(one), -1, -1):
+        for j in range(len(other), -1, -1):
+            a, b = one[i : i + 1], other[j : j + 1]
+            skipped = (a == "*" and (i + 1, j) in meets) or (b == "*" and (i, j + 1) in meets)
+            stayed = (a == "*" and b and (i, j + 1) in meets) or (b == "*" and a and (i + 1, j) in meets)
+            paired = a and b and (a == b or "?" in (a, b)) and (i + 1, j + 1) in meets
+            if skipped or stayed or paired:
+                meets.add((i, j))
+    return (0, 0) in meets
+
+
 def may_match_prefix(glob: str, prefix: str) -> bool:
     """Tells whether the glob can match a name that begins with the prefix, whatever follows."""
     for position, character in enumerate(prefix):

@@ -1,23 +1,24 @@
 """The governed path: the one way to a tool, for agents, people and other programs alike.
 
-It is folded from small wrappers `(call, following) -> result`. Outermost first: allowlist → known → schema → policy →
-ledger → size cap → dispatch. Further ones (approval, rate, redaction) take their place in the list.
+It is folded from small wrappers `(call, following) -> result`. Outermost first: audit → allowlist → known → schema →
+policy → rate limit → ledger → size cap → dispatch.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final
 
 from config.agents import AgentSpec
-from config.policies import ToolPolicies
+from mcp_config.audit import Audit, build_call_entry
 from mcp_config.connection import Connection
 from mcp_config.content import build_result, cut
-from mcp_config.decision import Decision, decide, find_refusal
+from mcp_config.decision import Decision
 from mcp_config.definitions import Definition
 from mcp_config.errors import ToolError
-from mcp_config.tools import CallTool, Ledger, ToolCall, ToolResult, ToolSpec
+from mcp_config.rates import Rate, RateLimits
+from mcp_config.tools import Allowance, CallTool, Ledger, ToolCall, ToolResult, ToolSpec
 
 Wrapper = Callable[[ToolCall, CallTool], Awaitable[ToolResult]]
 """One piece of the path: it is given the call and the rest of the path, and may leave the rest out."""
@@ -50,11 +51,25 @@ def _around(following: CallTool, wrapper: Wrapper) -> CallTool:
     return call
 
 
-def allowlist(find_agent: FindAgent) -> Wrapper:
+def audited(audit: Audit, decision: Decision) -> Wrapper:
+    """However a call ends, it is in the audit. That it can be is sure before it acts: the ledger lies beside it."""
+
+    async def record(request: ToolCall, following: CallTool) -> ToolResult:
+        try:
+            result = await following(request)
+        except asyncio.CancelledError:
+            await audit.record(build_call_entry(request, decision, _CANCELLED))
+            raise
+        await audit.record(build_call_entry(request, decision, result))
+        return result
+
+    return record
+
+
+def allowlist(refusal: Decision | None) -> Wrapper:
     """An agent calls only what is on its list, whatever it was offered before."""
 
     async def pass_listed(request: ToolCall, following: CallTool) -> ToolResult:
-        refusal = find_refusal(request.caller, request.tool, _find_caller(request, find_agent))
         return _denied(request, refusal, "not_allowed") if refusal else await following(request)
 
     return pass_listed
@@ -72,12 +87,10 @@ def argument_check(tool: OfferedTool) -> Wrapper:
     return pass_fitting
 
 
-def policy(policies: ToolPolicies, find_agent: FindAgent) -> Wrapper:
+def policy(decision: Decision) -> Wrapper:
     """What the rules do not allow is not done. Nobody can be asked yet, so what needs asking is not done either."""
 
     async def pass_allowed(request: ToolCall, following: CallTool) -> ToolResult:
-        agent = _find_caller(request, find_agent)
-        decision = decide(request.caller, request.tool, request.arguments, policies, agent)
         match decision.verdict:
             case "allow":
                 return await following(request)
@@ -87,6 +100,20 @@ def policy(policies: ToolPolicies, find_agent: FindAgent) -> Wrapper:
                 return _denied(request, decision, "denied_by_policy")
 
     return pass_allowed
+
+
+def rate_limit(limits: RateLimits, rates: Sequence[Rate]) -> Wrapper:
+    """Nobody calls more often than their rates allow; who does is told how long to wait."""
+
+    async def pass_within(request: ToolCall, following: CallTool) -> ToolResult:
+        if not rates:
+            return await following(request)
+        allowed, allowances = await limits.take(rates)
+        if not allowed:
+            return ToolResult("error", _too_often(request, allowances), "rate_limited", allowances=allowances)
+        return replace(await following(request), allowances=allowances)
+
+    return pass_within
 
 
 def written_down(ledger: Ledger) -> Wrapper:
@@ -128,8 +155,10 @@ def dispatch(tool: OfferedTool) -> CallTool:
     return call
 
 
-def _find_caller(request: ToolCall, find_agent: FindAgent) -> AgentSpec | None:
-    return find_agent(request.caller.agent) if request.caller.agent is not None else None
+def _too_often(request: ToolCall, allowances: Sequence[Allowance]) -> str:
+    used_up = max(allowances, key=lambda allowance: (not allowance.remaining, allowance.reset))
+    limit = f"{used_up.limit} calls in {used_up.window} seconds for this {used_up.scope}"
+    return f"{request.tool} was not called: the limit of {limit} is reached. Try again in {used_up.reset} seconds."
 
 
 def _denied(request: ToolCall, decision: Decision, code: str) -> ToolResult:

@@ -10,11 +10,13 @@ from typing import Final
 from langchain_core.tools import BaseTool
 from typing_extensions import override
 
+from config.agents import AgentSpec
 from config.ids import new_id
 from config.policies import ToolPolicies
 from mcp_config.connection import Connection, ServerHealth
-from mcp_config.decision import build_settings
+from mcp_config.decision import Decision, build_settings, decide, find_refusal
 from mcp_config.definitions import Definition
+from mcp_config.guards import Foresight, Guards
 from mcp_config.model_schema import build_model_schema
 from mcp_config.names import build_tool_name, matches_any, may_match_prefix
 from mcp_config.path import (
@@ -22,12 +24,15 @@ from mcp_config.path import (
     OfferedTool,
     allowlist,
     argument_check,
+    audited,
     build_path,
     dispatch,
     policy,
+    rate_limit,
     size_cap,
     written_down,
 )
+from mcp_config.rates import build_rates
 from mcp_config.sdk import build_langchain_tool
 from mcp_config.server_config import ServerConfig
 from mcp_config.tools import Caller, JsonObject, Ledger, ToolBox, ToolCall, ToolResult, ToolSpec
@@ -62,16 +67,23 @@ class Deadlines:
 
 
 class ToolRegistry(ToolBox):
-    def __init__(self, policies: ToolPolicies, find_agent: FindAgent, deadlines: Deadlines) -> None:
+    def __init__(self, policies: ToolPolicies, find_agent: FindAgent, deadlines: Deadlines, guards: Guards) -> None:
         self._policies = policies
         self._find_agent = find_agent
         self._deadlines = deadlines
+        self._guards = guards
         self._connections: list[Connection] = []
         self._tools: Mapping[str, OfferedTool] = {}
         self._told: set[str] = set()
 
     def add(self, connection: Connection) -> None:
         self._connections.append(connection)
+
+    def govern(self, policies: ToolPolicies) -> None:
+        """Puts other policies in force, from the next call on. Calls under way end as they were begun."""
+        self._policies = policies
+        self._tools = {}
+        self.gather()
 
     # ------------------------------------------------------------------ what is there
     def all(self) -> list[ToolSpec]:
@@ -121,9 +133,8 @@ class ToolRegistry(ToolBox):
             self._tell_once(f"{name} is not offered: there is no sandbox yet that could give it `{settings.sandbox}`")
         elif tools.setdefault(name, tool) is not tool:
             self._tell_once(f"MCP server {tool.spec.server}: the name {name} is taken by another server's tool")
-        for key in ("rate", "redact"):
-            if getattr(settings, key):
-                self._tell_once(f"tool policies: `{key}` of {name} is not enforced yet")
+        if settings.redact:
+            self._tell_once(f"tool policies: `redact` of {name} is not enforced yet")
 
     def _offer(self, connection: Connection, definition: Definition) -> OfferedTool:
         config = connection.config
@@ -144,6 +155,7 @@ class ToolRegistry(ToolBox):
             annotations=hints,
             return_direct=bool(settings.return_direct),
             after=settings.after,
+            untrusted="untrusted_input" in (settings.tags or ()),
             repeatable=by_hint if settings.idempotent is None else settings.idempotent,
         )
         timeout = settings.timeout or config.timeout or self._deadlines.call
@@ -157,20 +169,44 @@ class ToolRegistry(ToolBox):
     # ------------------------------------------------------------------ calling
     @override
     async def call(self, call: ToolCall, ledger: Ledger) -> ToolResult:
-        return await build_path([allowlist(self._find_agent)], lambda request: self._call_known(request, ledger))(call)
+        refusal = find_refusal(call.caller, call.tool, self._agent_of(call))
+        if refusal is None:
+            await self.ready([call.tool])
+        decision = self._decide(call)  # after the wait: a policy that came meanwhile holds
+        wrappers = [audited(self._guards.audit, decision), allowlist(refusal)]
+        return await build_path(wrappers, lambda request: self._call_listed(request, ledger, decision))(call)
 
-    async def _call_known(self, call: ToolCall, ledger: Ledger) -> ToolResult:
-        await self.ready([call.tool])
+    async def _call_listed(self, call: ToolCall, ledger: Ledger, decision: Decision) -> ToolResult:
         tool = self._tools.get(call.tool)
         if tool is None:
             return self._not_there(call.tool)
         wrappers = [
             argument_check(tool),
-            policy(self._policies, self._find_agent),
+            policy(decision),
+            rate_limit(self._guards.rates, build_rates(self._policies, call.caller, call.tool)),
             written_down(ledger),
             size_cap(tool),
         ]
         return await build_path(wrappers, dispatch(tool))(call)
+
+    async def foresee(self, call: ToolCall) -> Foresight:
+        """Says what would become of the call, by what decides when it is made. Does nothing, counts nowhere.
+
+        Raises:
+            UnknownTool: no tool of this name is there now.
+        """
+        await self.ready([call.tool])
+        if call.tool not in self._tools:
+            raise UnknownTool(call.tool)
+        complaint = self._tools[call.tool].definition.schema.complaint(call.arguments)
+        allowances = await self._guards.rates.look(build_rates(self._policies, call.caller, call.tool))
+        return Foresight(self._decide(call), complaint, allowances)
+
+    def _decide(self, call: ToolCall) -> Decision:
+        return decide(call.caller, call.tool, call.arguments, self._policies, self._agent_of(call), call.read)
+
+    def _agent_of(self, call: ToolCall) -> AgentSpec | None:
+        return self._find_agent(call.caller.agent) if call.caller.agent is not None else None
 
     def _not_there(self, name: str) -> ToolResult:
         for connection in self._needed([name]):
@@ -195,11 +231,15 @@ class ToolRegistry(ToolBox):
 
 @contextlib.asynccontextmanager
 async def open_registry(
-    servers: Sequence[ServerConfig], policies: ToolPolicies, find_agent: FindAgent, deadlines: Deadlines | None = None
+    servers: Sequence[ServerConfig],
+    policies: ToolPolicies,
+    find_agent: FindAgent,
+    deadlines: Deadlines | None = None,
+    guards: Guards | None = None,
 ) -> AsyncIterator[ToolRegistry]:
     """Starts all servers side by side, in the background, and ends them all on leaving."""
     deadlines = deadlines or Deadlines()
-    registry = ToolRegistry(policies, find_agent, deadlines)
+    registry = ToolRegistry(policies, find_agent, deadlines, guards or Guards())
     async with open_warden() as warden:
         connections = [Connection(config, warden, deadlines.start, registry.gather) for config in servers]
         for connection in connections:

@@ -32,6 +32,8 @@ class ToolSpec:
     """The result is the step's answer and is not fed back to the model (from policy)."""
     after: str | None = None
     """The tool that must have answered before this one is offered (from policy)."""
+    untrusted: bool = False
+    """Its results may hold what anybody wrote (from policy): a model is shown them as data."""
     repeatable: bool = False
     """Safe to run again after a crash: read-only or idempotent, by annotation or by policy."""
 
@@ -54,6 +56,23 @@ class ToolCall:
     tool: str
     arguments: JsonObject
     caller: Caller
+    read: frozenset[str] = frozenset()
+    """Tools whose results the run had read before it made this call."""
+
+
+RateScope = Literal["user", "agent", "tool"]
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What is left of one rate limit: of `limit` calls in each `window` of seconds."""
+
+    scope: RateScope
+    limit: int
+    window: int
+    remaining: int
+    reset: int
+    """Seconds until there is more."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,8 @@ class ToolResult:
     error_code: str | None = None
     structured: JsonValue = None
     artifact_id: str | None = None
+    allowances: tuple[Allowance, ...] = ()
+    """What the rate limits that the call came under still allow."""
 
 
 class Ledger(Protocol):

@@ -1,0 +1,66 @@
+"""The audit, as the tool path sees it: who did what, by which rule, with what outcome. Who keeps it is not known here."""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from config.api_keys import Role
+from mcp_config.decision import Decision
+from mcp_config.tools import JsonObject, ToolCall, ToolResult
+
+Action = Literal[
+    "tool.call",
+    "tool.quarantine",
+    "tool.approve",
+    "approval.resolve",
+    "agent.create",
+    "agent.update",
+    "policy.replace",
+    "token.create",
+    "token.revoke",
+]
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One fact that an auditor may ask for. Arguments and results are not in it: the ledger has those."""
+
+    principal: str
+    role: Role
+    action: Action
+    target: str
+    """The tool's name or the resource's id."""
+    outcome: str
+    agent: str | None = None
+    rule: str | None = None
+    """What allowed or stopped it."""
+    run_id: str | None = None
+    detail: JsonObject = field(default_factory=dict)
+
+
+class Audit(Protocol):
+    async def record(self, entry: AuditEntry) -> None:
+        """Adds the entry; returns once that is durable."""
+
+
+class Unaudited:
+    """For notebooks, scripts and Studio, where nobody keeps an audit."""
+
+    async def record(self, entry: AuditEntry) -> None:
+        del entry
+
+
+def build_call_entry(call: ToolCall, decision: Decision, result: ToolResult) -> AuditEntry:
+    detail: JsonObject = {"call_id": call.id}
+    if result.error_code:
+        detail["code"] = result.error_code
+    return AuditEntry(
+        principal=call.caller.owner,
+        role=call.caller.role,
+        action="tool.call",
+        target=call.tool[:200],
+        outcome=result.status,
+        agent=call.caller.agent,
+        rule=decision.rule,
+        run_id=call.caller.run_id,
+        detail=detail,
+    )

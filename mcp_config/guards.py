@@ -1,0 +1,26 @@
+"""What the registry is handed to govern with, and what it foresees of a call that is only asked about."""
+
+from dataclasses import dataclass, field
+
+from mcp_config.audit import Audit, Unaudited
+from mcp_config.decision import Decision
+from mcp_config.rates import RateLimits
+from mcp_config.tools import Allowance
+
+
+@dataclass(frozen=True)
+class Guards:
+    """What the governed path leans on and what somebody above keeps."""
+
+    audit: Audit = field(default_factory=Unaudited)
+    rates: RateLimits = field(default_factory=RateLimits)
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What would become of a call, had it been made."""
+
+    decision: Decision
+    complaint: str | None
+    """Why the arguments do not fit the tool's schema."""
+    allowances: tuple[Allowance, ...]

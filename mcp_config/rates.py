@@ -1,0 +1,122 @@
+"""Rate limits on tool calls: counted in this process, or in Redis for all processes together.
+
+Redis that is down costs precision, never a call: each process then counts for itself, and says so in the log.
+"""
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import StorageError
+from redis.asyncio import BlockingConnectionPool
+
+from config.policies import ToolPolicies
+from mcp_config.decision import build_settings
+from mcp_config.names import order_by_precision
+from mcp_config.tools import Allowance, Caller, RateScope
+
+T = TypeVar("T")
+_REDIS_SECONDS: Final = 0.5
+"""A Redis that takes longer counts as down: it is asked before each call."""
+_RETRY_SECONDS: Final = 5.0
+_QUEUE_SECONDS: Final = 2.0
+"""For a free connection, when many call at once."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One limit that a call comes under, and whose count it is."""
+
+    scope: RateScope
+    name: str
+    text: str
+    """Such as `30/minute`."""
+
+
+def build_rates(policies: ToolPolicies, caller: Caller, tool: str) -> list[Rate]:
+    """Returns the limits that this call comes under: of its user, its agent, its tool."""
+    found = [
+        ("user", caller.owner, _most_specific(policies.rates.users, caller.owner)),
+        ("agent", caller.agent or "", _most_specific(policies.rates.agents, caller.agent) if caller.agent else None),
+        ("tool", tool, build_settings(policies, tool).rate),
+    ]
+    return [Rate(scope, name, text) for scope, name, text in found if text]  # type: ignore[arg-type]
+
+
+def _most_specific(rates: Mapping[str, str], name: str) -> str | None:
+    matching = order_by_precision(rates, name)
+    return rates[matching[-1]] if matching else None
+
+
+class RateLimits:
+    def __init__(self, shared: SlidingWindowCounterRateLimiter | None = None) -> None:
+        """`shared` counts for all processes; without it, or while it fails, this process counts alone."""
+        self._shared = shared
+        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared_again = 0.0
+
+    async def take(self, rates: Sequence[Rate]) -> tuple[bool, tuple[Allowance, ...]]:
+        """Counts one call, if all limits allow it; a call that is refused counts nowhere. Returns what is left."""
+        return await self._asked(lambda limiter: _take(limiter, rates))
+
+    async def look(self, rates: Sequence[Rate]) -> tuple[Allowance, ...]:
+        """Returns what is left, and counts nothing."""
+        return await self._asked(lambda limiter: _look(limiter, rates))
+
+    async def _asked(self, question: Callable[[SlidingWindowCounterRateLimiter], Awaitable[T]]) -> T:
+        if self._shared and time.monotonic() >= self._shared_again:
+            try:
+                return await question(self._shared)
+            except StorageError as error:
+                self._shared_again = time.monotonic() + _RETRY_SECONDS
+                _log.warning("Redis does not answer (%s): rate limits are counted in this process alone", error)
+        return await question(self._own)
+
+
+@contextlib.asynccontextmanager
+async def open_rate_limits(redis_url: str | None) -> AsyncIterator[RateLimits]:
+    """Yields limits that are counted in Redis, where its address is given. Waits for no Redis."""
+    if redis_url is None:
+        yield RateLimits()
+        return
+    deadlines = {"socket_timeout": _REDIS_SECONDS, "socket_connect_timeout": _REDIS_SECONDS}
+    pool = BlockingConnectionPool.from_url(redis_url, max_connections=16, timeout=_QUEUE_SECONDS, **deadlines)
+    storage = RedisStorage(
+        "async+redis://",
+        wrap_exceptions=True,
+        implementation="redispy",
+        key_prefix="open-agent",
+        connection_pool=pool,  # type: ignore[arg-type]  # documented so; its annotation names only plain options
+    )
+    try:
+        yield RateLimits(SlidingWindowCounterRateLimiter(storage))
+    finally:
+        await pool.aclose()
+
+
+async def _take(limiter: SlidingWindowCounterRateLimiter, rates: Sequence[Rate]) -> tuple[bool, tuple[Allowance, ...]]:
+    items = [(parse(rate.text), rate) for rate in rates]
+    allowed = all([await limiter.test(item, rate.scope, rate.name) for item, rate in items])
+    allowed = allowed and all([await limiter.hit(item, rate.scope, rate.name) for item, rate in items])
+    return allowed, await _look(limiter, rates)
+
+
+async def _look(limiter: SlidingWindowCounterRateLimiter, rates: Sequence[Rate]) -> tuple[Allowance, ...]:
+    return tuple([await _allowance(limiter, parse(rate.text), rate) for rate in rates])
+
+
+async def _allowance(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, rate: Rate) -> Allowance:
+    window = item.get_expiry()
+    reset, remaining = await limiter.get_window_stats(item, rate.scope, rate.name)
+    # a full window slides out one call at a time: the first place is free one share of it after its end
+    wait = max(0.0, reset - time.time()) + (0 if remaining else window / item.amount)
+    return Allowance(rate.scope, item.amount, window, remaining, max(1, math.ceil(wait)))
