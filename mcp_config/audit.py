@@ -1,4 +1,4 @@
-"""The audit, as the tool path sees it: who did what, by which rule, with what outcome. Who keeps it is not known here."""
+"""The audit, as the tool path sees it: who did what, by which rule, with what outcome. Not known here: who keeps it."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
