@@ -32,6 +32,7 @@ _ROUTERS: Final = (
     messages.router,
     runs.of_conversation,
     runs.router,
+    runs.sockets,
     agents.router,
     tools.router,
     completions.router,

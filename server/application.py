@@ -26,5 +26,7 @@ class Application:
     ledger: Ledger
     """Where calls are written down that no run makes."""
     metrics: Metrics
+    reader_timeout: float
+    """Seconds that a reader of a stream may take nothing before it is dropped."""
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: it is no longer ready, and streams end with a hint to come back."""

@@ -6,10 +6,12 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from server.docs_page import ASSETS
 from server.errors import Forbidden, Unauthenticated
 from server.keys import KeyRing, Principal
+from server.websocket import find_key, refuse
 
 OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 
@@ -23,7 +25,13 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not _is_open(scope["path"]):
             keys: KeyRing = scope["state"]["application"].keys
-            scope["state"]["principal"] = _authenticate(keys, Headers(scope=scope))
+            scope["state"]["principal"] = _authenticate(keys, Headers(scope=scope).get("authorization", ""))
+        if scope["type"] == "websocket":
+            try:
+                scope["state"]["principal"] = _authenticate_socket(scope)
+            except Unauthenticated as error:
+                await refuse(WebSocket(scope, receive, send), error)
+                return
         await self._app(scope, receive, send)
 
 
@@ -31,8 +39,14 @@ def _is_open(path: str) -> bool:
     return path in OPEN_PATHS or path.startswith(f"{ASSETS}/")
 
 
-def _authenticate(keys: KeyRing, headers: Headers) -> Principal:
-    scheme, _, key = headers.get("authorization", "").partition(" ")
+def _authenticate_socket(scope: Scope) -> Principal:
+    keys: KeyRing = scope["state"]["application"].keys
+    offered = find_key(scope["subprotocols"])
+    return _authenticate(keys, f"Bearer {offered}" if offered else Headers(scope=scope).get("authorization", ""))
+
+
+def _authenticate(keys: KeyRing, authorization: str) -> Principal:
+    scheme, _, key = authorization.partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthenticated("no_api_key", "Send an API key: `Authorization: Bearer <key>`.")
     if (principal := keys.find(key.strip())) is None:

@@ -47,9 +47,10 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         running = await stack.enter_async_context(engine)
         models.start(lambda: _warm_up(agents, models))
         terms = Terms(settings.openwebui_jwt_secret, settings.completions_on_disconnect)
-        metrics = Metrics({"model": models.health, "mcp_server": tools.health})
+        metrics = Metrics({"model": models.health, "mcp_server": tools.health}, lambda: store.feed.readers)
         store.feed.watch(metrics.observe)
-        yield Application(keys, store, agents, models, tools, running, terms, ToolLedger(store), metrics)
+        ledger = ToolLedger(store)
+        yield Application(keys, store, agents, models, tools, running, terms, ledger, metrics, settings.reader_timeout)
 
 
 async def _warm_up(agents: AgentRegistry, models: Models) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, assert_never
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
@@ -52,8 +52,8 @@ class _Underway:
 class Metrics:
     """Counts since this process started. Runs that began before it are counted at their end, but not timed."""
 
-    def __init__(self, parts: Mapping[str, Callable[[], Mapping[str, Health]]]) -> None:
-        """`parts` gives, for `model` and `mcp_server`, how each is now."""
+    def __init__(self, parts: Mapping[str, Callable[[], Mapping[str, Health]]], readers: Callable[[], int]) -> None:
+        """`parts` gives, for `model` and `mcp_server`, how each is now; `readers` counts who follows a run."""
         self._registry = CollectorRegistry()
         self._underway: dict[str, _Underway] = {}
         self._runs = self._counter("runs", "Runs that ended, by agent and status.", "agent", "status")
@@ -63,6 +63,8 @@ class Metrics:
         self._steps = self._counter("steps", "Steps that ended, by status.", "status")
         self._resumed = self._counter("runs_resumed", "Runs that went on after a stop or a crash.")
         self._tokens = self._counter("tokens", "Tokens that model calls of ended runs took.", "direction")
+        following = Gauge("readers", "Streams that are open now.", namespace="open_agent", registry=self._registry)
+        following.set_function(readers)
         self._registry.register(_Parts(parts))
 
     def observe(self, run_id: str, events: Sequence[LoggedEvent]) -> None:

@@ -16,6 +16,10 @@ GRACE_SECONDS: Final = 5
 """Requests that take longer after SIGTERM are cancelled. Without it one open stream would hold the process."""
 
 
+_LARGEST_MESSAGE: Final = 65_536
+"""Bytes in one WebSocket message of a client: none has anything to say there."""
+
+
 class Server(uvicorn.Server):
     """uvicorn, told when it is up, and draining before it stops."""
 
@@ -27,6 +31,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                ws_max_size=_LARGEST_MESSAGE,
+                ws_per_message_deflate=False,  # events are small, and a window per reader is not
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )

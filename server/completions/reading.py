@@ -1,6 +1,5 @@
 """One client's reading of the run that answers it: as lines, or whole; and what becomes of the run if it hangs up."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
@@ -38,7 +37,7 @@ class Reading:
                 yield run_events.validate_json(each.json)
 
     def stream(self, dialect: Dialect, headers: dict[str, str]) -> EventStream:
-        return _Stream(self, dialect, self._app.draining, headers)
+        return _Stream(self, dialect, self._app, headers)
 
     async def lines(self, dialect: Dialect) -> AsyncGenerator[bytes, None]:
         """Yields the role at once, then what the dialect tells of each event, and a word if the log breaks off."""
@@ -85,10 +84,9 @@ class Reading:
 class _Stream(EventStream):
     """Leaves the run once the response is over, however it ended and however early."""
 
-    def __init__(self, reading: Reading, dialect: Dialect, draining: asyncio.Event, headers: dict[str, str]) -> None:
-        super().__init__(
-            pulsed(reading.lines(dialect), draining, b"".join(map(encode, dialect.fail(_STOPPING)))), headers
-        )
+    def __init__(self, reading: Reading, dialect: Dialect, app: Application, headers: dict[str, str]) -> None:
+        farewell = b"".join(map(encode, dialect.fail(_STOPPING)))
+        super().__init__(pulsed(reading.lines(dialect), app.draining, farewell), headers, app.reader_timeout)
         self._reading = reading
 
     @override

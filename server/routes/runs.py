@@ -1,9 +1,10 @@
 """Runs: made, listed, read, followed, cancelled. The request never owns the run: a lost reader ends only a reading."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Annotated, Final
 
-from fastapi import Header, Query, Response
+from fastapi import APIRouter, Header, Query, Response, WebSocket
 
 from graph.events import RunEvent
 from server.application import Application
@@ -12,10 +13,12 @@ from server.keys import Principal
 from server.resources import NewRun, Page, Run, RunStatus, Step
 from server.routes.bodies import RunBody
 from server.routes.dependencies import App, ConversationId, RunId, WantedPage, build_router, problems
-from server.sse import EventStream, frames, read_cursor
+from server.sse import EventStream, Logged, frames, read_cursor
+from server.websocket import accept, send_events
 
 of_conversation: Final = build_router("/v1/conversations/{conversation_id}/runs", "runs")
 router: Final = build_router("/v1/runs", "runs")
+sockets: Final = APIRouter(prefix="/v1/runs")
 
 _DEFAULTS: Final = NewRun()
 _ENDED: Final[frozenset[RunStatus]] = frozenset({"completed", "failed", "cancelled"})
@@ -82,11 +85,23 @@ async def follow_run(
     last_event_id: Annotated[str | None, Header(description="The last `id:` that was read; wins over `after`.")] = None,
     after: Annotated[str | None, Query(description="Events after this `seq`; 0 is the start.")] = None,
 ) -> Response:
-    """Follows the run: what its log holds after the cursor, then what comes, until the terminal event."""
+    """Follows the run: what its log holds after the cursor, then what comes, until the terminal event.
+
+    The same events come over WebSocket from `/v1/runs/{run_id}/ws?after=`, one message each.
+    """
     cursor = read_cursor(last_event_id, after)
     if not await app.store.events.has_more(caller.name, run_id, cursor):
         return Response(status_code=204)
     return _stream(app, caller, run_id, cursor)
+
+
+@sockets.websocket("/{run_id}/ws")
+async def follow_run_by_socket(socket: WebSocket, run_id: str) -> None:
+    """Follows the run as `follow_run` does, with a message for each event; docs/streaming.md tells the close codes."""
+    app: Application = socket.state.application
+    await accept(socket)
+    events = _events(app, socket.state.principal, run_id, socket.query_params.get("after"))
+    await send_events(socket, events, app.draining, app.reader_timeout)
 
 
 @router.post(
@@ -105,4 +120,12 @@ async def cancel_run(app: App, caller: Caller, response: Response, run_id: RunId
 def _stream(
     app: Application, caller: Principal, run_id: str, cursor: int, headers: Mapping[str, str] | None = None
 ) -> EventStream:
-    return EventStream(frames(app.engine.follow(caller.name, run_id, cursor), app.draining), headers)
+    events = app.engine.follow(caller.name, run_id, cursor)
+    return EventStream(frames(events, app.draining), headers, app.reader_timeout)
+
+
+async def _events(app: Application, caller: Principal, run_id: str, after: str | None) -> AsyncGenerator[Logged, None]:
+    """Yields as `engine.follow` does; also the cursor is read only once somebody hears why it is wrong."""
+    async with aclosing(app.engine.follow(caller.name, run_id, read_cursor(None, after))) as events:
+        async for event in events:
+            yield event
