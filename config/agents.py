@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
 from config.yaml_file import load_yaml
 
@@ -20,6 +20,16 @@ ModelSelector = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(:
 ModelSelectors = Annotated[list[ModelSelector], Field(min_length=1, max_length=8)]
 ToolGlob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?-]{1,80}$")]
 Redaction = Literal["email", "phone", "card", "iban", "ip"]
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank; write something")
+    return text
+
+
+Words = Annotated[str, AfterValidator(_not_blank), Field(min_length=1, json_schema_extra={"pattern": r"\S"})]
+"""Text that somebody reads: never only spaces."""
 
 
 class _Strict(BaseModel):
@@ -57,11 +67,11 @@ class AgentSpec(_Strict):
     """One agent. It is a node of the graph, a model of the OpenAI-compatible API, and a row of the registry."""
 
     id: AgentId
-    name: str = Field(min_length=1, max_length=80)
+    name: Words = Field(max_length=80)
     role: Literal["router", "specialist"] = "specialist"
-    description: str = Field(min_length=1, max_length=500)
+    description: Words = Field(max_length=500)
     """What it is good at: the router plans by this text."""
-    system_prompt: str = Field(min_length=1, max_length=20_000)
+    system_prompt: Words = Field(max_length=20_000)
     model: ModelSelector | ModelSelectors = "default"
     """One selector, or a list whose later entries are fallbacks."""
     allowed_tools: list[ToolGlob] = Field([], max_length=500)

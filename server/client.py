@@ -15,7 +15,7 @@ from httpx_sse import EventSource, SSEError, aconnect_sse
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from graph.events import TERMINAL, RunEvent, run_events
-from server.resources import Agent, Conversation, Message, Page, Run, Step, Tool, ToolCall
+from server.resources import Agent, AgentVersion, Conversation, Message, Page, Run, Step, Tool, ToolCall
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
@@ -104,8 +104,23 @@ class Client:
         return await self._send(Agent, "POST", "/v1/agents", agent.model_dump(mode="json"))
 
     async def update_agent(self, agent_id: str, **changes: JsonValue) -> Agent:
-        """Changes the given keys of an agent (admins only)."""
+        """Changes the given keys of an agent (admins only); with `version`, only if it still is at that one."""
         return await self._send(Agent, "PATCH", f"/v1/agents/{agent_id}", changes)
+
+    async def delete_agent(self, agent_id: str) -> None:
+        """Takes an agent out (admins only). Its versions stay; runs that began with it end with it."""
+        await self._exchange("DELETE", f"/v1/agents/{agent_id}")
+
+    async def agent_versions(self, agent_id: str, *, after: str | None = None, limit: int = 20) -> Page[AgentVersion]:
+        """Returns what an agent was, the newest first, also of one that is deleted."""
+        return await self._page(Page[AgentVersion], f"/v1/agents/{agent_id}/versions", after, limit)
+
+    async def get_agent_version(self, agent_id: str, version: int) -> AgentVersion:
+        return await self._send(AgentVersion, "GET", f"/v1/agents/{agent_id}/versions/{version}")
+
+    async def roll_back_agent(self, agent_id: str, version: int) -> Agent:
+        """Makes what an agent was at a version its newest one (admins only); one that was deleted is there again."""
+        return await self._send(Agent, "POST", f"/v1/agents/{agent_id}/rollback", {"version": version})
 
     async def tools(self) -> list[Tool]:
         """Returns the tools of the servers that are up now."""

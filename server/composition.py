@@ -32,7 +32,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
     keys = KeyRing(load_api_keys(settings))
 
     def find_agent(agent_id: str) -> AgentSpec | None:
-        return agents.find(agent_id)  # bound below: agents run on tools, and tools ask who may call them
+        return agents.find_last(agent_id)  # bound below: agents run on tools, and tools ask who may call them
 
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.database_url))

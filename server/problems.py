@@ -7,11 +7,13 @@ from typing import Final, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from config.json_pointer import build_pointer
+from config.model_flaws import describe, group_findings
 from server.errors import HTTP_STATUS, ApiError, NotFound
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -104,20 +106,32 @@ def _allowed(request: Request) -> str:
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    found = cast(RequestValidationError, error).errors()
+    invalid = cast(RequestValidationError, error)
+    found = invalid.errors()
     if any(each["loc"][0] == "path" for each in found):
         # What cannot be an id names nothing.
         return api_error_response(NotFound("not_found", "There is nothing at this path."), request.state.request_id)
-    flaws = [_flaw(each["loc"], each["msg"]) for each in found]
+    flaws = _flaws_of_parameters(found) + _flaws_of_body(invalid.body, found)
     detail = "The request does not fit: " + "; ".join(f"{_place(flaw)}: {flaw.detail}" for flaw in flaws[:3])
     return problem_response(build_problem(422, "invalid_request", detail, request.state.request_id, flaws))
 
 
-def _flaw(location: Sequence[str | int], message: str) -> Flaw:
-    place, *rest = location
-    if place == "body":
-        return Flaw(pointer=build_pointer(rest), detail=message)
-    return Flaw(parameter=str(rest[0]) if rest else str(place), detail=message)
+def _flaws_of_parameters(found: Sequence[ErrorDetails]) -> list[Flaw]:
+    outside = [each for each in found if each["loc"][0] != "body"]
+    return [Flaw(parameter=str((each["loc"][1:] or each["loc"])[0]), detail=_message(each)) for each in outside]
+
+
+def _flaws_of_body(body: JsonValue, found: Sequence[ErrorDetails]) -> list[Flaw]:
+    """Names the field that is wrong, where pydantic would name each shape that it tried."""
+    inside = [ErrorDetails(**{**each, "loc": each["loc"][1:]}) for each in found if each["loc"][0] == "body"]
+    return [
+        Flaw(pointer=build_pointer(path), detail=_message(group[0].error) if len(group) == 1 else describe(group))
+        for path, group in group_findings(body, inside)
+    ]
+
+
+def _message(error: ErrorDetails) -> str:
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _place(flaw: Flaw) -> str:

@@ -10,18 +10,18 @@ from typing import Final
 
 import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from config.agents import NEEDED, ROUTER, AgentSpec
-from config.json_pointer import build_pointer
 from graph.runner import GraphRunner
 from mcp_config.tools import ToolBox
 from nodes.context import ModelCatalog
 from nodes.models.port import ModelError
 from nodes.models.selectors import Aliases, build_selection
+from server.agent_changes import build_changed, check_version, seen_version
 from server.db.agents import Agents
 from server.errors import Conflict, Invalid
-from server.resources import Page, PageQuery
+from server.resources import AgentVersion, Page, PageQuery
 
 _KEPT_EDITIONS: Final = 8
 _CAUTIOUS_CONTEXT: Final = 4_096
@@ -63,6 +63,7 @@ class AgentRegistry:
         self._agents, self._aliases = agents, aliases
         self._models, self._tools, self._checkpointer = models, tools, checkpointer
         self._newest: dict[str, AgentSpec] = {}
+        self._deleted: dict[str, AgentSpec] = {}
         self._editions: dict[int, Edition] = {}
         self._building = asyncio.Lock()
 
@@ -70,12 +71,22 @@ class AgentRegistry:
         """Opens the registry: the file fills it on the first start and has no say afterwards."""
         await self._agents.seed(specs)
         self._newest = await self._agents.all()
+        known = await self._agents.last_known()
+        self._deleted = {agent_id: spec for agent_id, spec in known.items() if agent_id not in self._newest}
         for spec in self._newest.values():
             _tell_unkept(spec)
 
     def find(self, agent_id: str) -> AgentSpec | None:
-        """Returns the agent as it is now, from memory: each tool call asks."""
+        """Returns the agent as it is now, from memory."""
         return self._newest.get(agent_id)
+
+    def find_last(self, agent_id: str) -> AgentSpec | None:
+        """Returns the agent as it is now, or as it was when it was deleted.
+
+        Each tool call asks: what an agent may do is narrowed at once, also for runs that have begun; a run whose agent
+        was deleted can still end.
+        """
+        return self._newest.get(agent_id) or self._deleted.get(agent_id)
 
     async def page(self, query: PageQuery) -> Page[AgentSpec]:
         return await self._agents.page(query)
@@ -87,33 +98,75 @@ class AgentRegistry:
     async def create(self, spec: AgentSpec) -> AgentSpec:
         """Raises: Invalid, for a model nobody knows; Conflict, when the id is taken."""
         self._check_models(spec)
-        made = await self._agents.create(spec.model_copy(update={"version": 1}))
+        made = await self._agents.create(spec)
         self._take(made)
         return made
 
-    async def update(self, agent_id: str, patch: Mapping[str, JsonValue]) -> AgentSpec:
+    async def update(self, agent_id: str, patch: Mapping[str, JsonValue], version: int | None = None) -> AgentSpec:
         """Changes the keys that `patch` names (RFC 7396: null takes a key back to its default).
+
+        `version`, or the patch's own, is the one that the caller has seen; None asks for no such check.
 
         Raises:
             NotFound: there is no such agent.
             Invalid: the changed agent would not be valid; the pointer says where.
-            Conflict: it cannot be done without the agent, so that it cannot be disabled.
+            Conflict: it has changed since, or it cannot be done without the agent, so that it cannot be disabled.
         """
+        seen = seen_version(patch)
 
         def change(present: AgentSpec) -> AgentSpec:
-            before = present.model_dump(mode="json")
-            for fixed in ("id", "role", "version"):
-                if patch.get(fixed, before[fixed]) != before[fixed]:
-                    raise Invalid("agent_invalid", f"An agent's `{fixed}` cannot be changed.", pointer=f"/{fixed}")
-            changed = _parse(_merged(before, patch))
-            if changed.id in NEEDED and not changed.enabled:
-                raise Conflict("agent_needed", f"The agent {agent_id} is needed for planning and cannot be disabled.")
-            self._check_models(changed)
+            check_version(present, version)
+            check_version(present, seen)
+            changed = build_changed(present, patch)
+            self._check(changed)
             return changed
 
         changed = await self._agents.update(agent_id, change)
         self._take(changed)
         return changed
+
+    async def rollback(self, agent_id: str, version: int, seen: int | None = None) -> AgentSpec:
+        """Makes what an agent was at a version its newest version; one that was deleted is there again.
+
+        Raises:
+            NotFound: there was no such version.
+            Invalid: it cannot be used any more, as its model is not configured.
+            Conflict: the agent has changed since the caller has seen it, or cannot be done without.
+        """
+
+        def check(old: AgentSpec, present: AgentSpec | None) -> None:
+            if present is not None:
+                check_version(present, seen)
+            self._check(old)
+
+        restored = await self._agents.restore(agent_id, version, check)
+        self._take(restored)
+        return restored
+
+    async def delete(self, agent_id: str, version: int | None = None) -> None:
+        """Takes an agent out: no new run has it. Its versions stay, and runs that began with it keep it.
+
+        Raises:
+            NotFound: there is no such agent.
+            Conflict: it has changed since the caller has seen it, or cannot be done without.
+        """
+
+        def check(present: AgentSpec) -> None:
+            check_version(present, version)
+            if agent_id in NEEDED:
+                raise Conflict("agent_needed", f"The agent {agent_id} is needed for planning and cannot be deleted.")
+
+        await self._agents.delete(agent_id, check)
+        if gone := self._newest.pop(agent_id, None):
+            self._deleted[agent_id] = gone
+
+    async def versions(self, agent_id: str, query: PageQuery) -> Page[AgentVersion]:
+        """Raises: NotFound, when there never was such an agent."""
+        return await self._agents.versions(agent_id, query)
+
+    async def version(self, agent_id: str, version: int) -> AgentVersion:
+        """Raises: NotFound."""
+        return await self._agents.version(agent_id, version)
 
     async def present(self) -> Edition:
         """Returns the agents as they are now: what the next run is made on."""
@@ -130,12 +183,18 @@ class AgentRegistry:
 
     def _take(self, spec: AgentSpec) -> None:
         self._newest[spec.id] = spec
+        self._deleted.pop(spec.id, None)
         _tell_unkept(spec)
 
     async def _build(self, revision: int) -> Edition:
         agents = await self._agents.enabled(revision)
         runner = GraphRunner(agents, self._models, self._tools, self._checkpointer)
         return Edition(revision, agents, runner, self._models)
+
+    def _check(self, spec: AgentSpec) -> None:
+        if spec.id in NEEDED and not spec.enabled:
+            raise Conflict("agent_needed", f"The agent {spec.id} is needed for planning and cannot be disabled.")
+        self._check_models(spec)
 
     def _check_models(self, spec: AgentSpec) -> None:
         for index, selector in enumerate(spec.selectors):
@@ -156,22 +215,3 @@ def _tell_unkept(spec: AgentSpec) -> None:
     }
     for key in (key for key, wanted in asked.items() if wanted):
         _log.warning("agent policy is not enforced yet", agent=spec.id, policy=key)
-
-
-def _merged(target: JsonValue, patch: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = _merged(merged.get(key), value) if isinstance(value, dict) else value
-    return merged
-
-
-def _parse(value: Mapping[str, JsonValue]) -> AgentSpec:
-    try:
-        return AgentSpec.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        pointer = build_pointer(first["loc"])
-        raise Invalid("agent_invalid", f"The agent would not be valid: {first['msg']}.", pointer=pointer) from error

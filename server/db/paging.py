@@ -1,7 +1,7 @@
 """Pages of rows by id: ids sort in the order they were made, so a cursor is the id of a row that was seen."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Select
@@ -13,6 +13,9 @@ from server.resources import Page, PageQuery
 
 RowT = TypeVar("RowT")
 ResourceT = TypeVar("ResourceT", bound=BaseModel)
+KeyT = TypeVar("KeyT", str, int)
+_MAX_DIGITS: Final = 9
+"""What every database takes as a number."""
 
 
 async def page_of(
@@ -27,21 +30,40 @@ async def page_of(
     Raises:
         Invalid: `after` and `before` were both given.
     """
+    found, has_more = await rows_of_page(session, rows, key, query)
+    resources: list[Any] = [resource(row) for row in found]  # Any: each has an id
+    return build_page(resources, [each.id for each in resources], has_more=has_more)
+
+
+async def rows_of_page(
+    session: ReadSession, rows: Select[RowT], key: InstrumentedAttribute[KeyT], query: PageQuery
+) -> tuple[list[RowT], bool]:
+    """Returns the rows of one page, and whether there are more behind it.
+
+    Raises:
+        Invalid: the cursor is none, or `after` and `before` were both given.
+    """
     if query.after is not None and query.before is not None:
         raise Invalid("invalid_cursor", "Give `after` or `before`, not both.", pointer="/before")
     backwards = query.before is not None
     ascending = (query.order == "asc") != backwards
-    if (cursor := query.after or query.before) is not None:
+    if (text := query.after or query.before) is not None:
+        cursor = _cursor(key, text)
         rows = rows.where(key > cursor if ascending else key < cursor)
     rows = rows.order_by(key.asc() if ascending else key.desc()).limit(query.limit + 1)
     found = list(await session.scalars(rows))
-    return _page([resource(row) for row in _in_order(found[: query.limit], backwards)], len(found) > query.limit)
+    page = found[: query.limit]
+    return page[::-1] if backwards else page, len(found) > query.limit
 
 
-def _in_order(rows: list[RowT], backwards: bool) -> list[RowT]:
-    return rows[::-1] if backwards else rows
+def _cursor(key: InstrumentedAttribute[Any], text: str) -> object:  # Any: a column of text or of numbers
+    if key.type.python_type is not int:
+        return text
+    if not text.isdecimal() or len(text) > _MAX_DIGITS:
+        raise Invalid("invalid_cursor", f"{text!r} is no cursor of this list; take `last_id` of a page.")
+    return int(text)
 
 
-def _page(resources: list[Any], has_more: bool) -> Page[Any]:  # Any: pydantic generics take no type variable here
-    ids = [resource.id for resource in resources]
+def build_page(resources: list[Any], ids: Sequence[str], *, has_more: bool) -> Page[Any]:
+    # Any: pydantic generics take no type variable here
     return Page(data=resources, has_more=has_more, first_id=ids[0] if ids else None, last_id=ids[-1] if ids else None)

@@ -191,6 +191,8 @@ class AgentVersionRow(Row):
     agent_id: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    removed_in: Mapped[int | None]
+    """The revision from which on there is no such agent, where this was its last version then."""
     spec: Mapped[AgentSpec] = mapped_column(JsonOf(AgentSpec))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import Body
 from pydantic import Field, JsonValue
 
-from server.resources import Agent, NewConversation, NewMessage, NewRun, Request
+from server.resources import Agent, NewConversation, NewMessage, NewRun, Request, Rollback
 
 
 class Invocation(Request):
@@ -31,4 +31,5 @@ MessageBody = Annotated[NewMessage, _example("A question", {"content": "What tim
 RunBody = Annotated[NewRun, _example("The router plans; events are streamed", {"agent_id": "router", "stream": True})]
 AgentBody = Annotated[Agent, _example("A specialist", _AGENT)]
 AgentPatch = Annotated[dict[str, JsonValue], _example("Another model", {"model": ["openai:gpt-5-mini", "default"]})]
+RollbackBody = Annotated[Rollback, _example("What it was at first", {"version": 1})]
 InvocationBody = Annotated[Invocation, _example("The clock", {"arguments": {"timezone": "Asia/Tokyo"}})]

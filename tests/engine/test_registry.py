@@ -92,7 +92,11 @@ async def test_patch_changes_what_it_names_and_null_takes_back(house: House) -> 
         ({"policies": {"limits": {"steps": 0}}}, "agent_invalid", "/policies/limits/steps"),
         ({"colour": "red"}, "agent_invalid", "/colour"),
         ({"system_prompt": None}, "agent_invalid", "/system_prompt"),
-        ({"version": 9}, "agent_invalid", "/version"),
+        ({"version": 9}, "agent_changed", None),
+        ({"version": "1"}, "agent_invalid", "/version"),
+        ({"description": "  "}, "agent_invalid", "/description"),
+        ({"model": [5]}, "agent_invalid", "/model/0"),
+        ({"model": {"x": 1}}, "agent_invalid", "/model"),
         ({"id": "other"}, "agent_invalid", "/id"),
         ({"enabled": False}, "agent_needed", None),
         ({"enabled": "no"}, "agent_needed", None),
@@ -148,3 +152,85 @@ async def test_running_run_outlives_the_change_of_its_agent(house: House, script
         await house.registry.present()
     await house.engine.cancel("ada", run.id)
     assert (await final(house, run)).status == "cancelled"
+
+
+async def test_deleted_agent_is_gone_and_its_versions_stay(house: House) -> None:
+    await house.registry.update("clock", {"name": "Better clock"})
+    await house.registry.delete("clock")
+    assert house.registry.find("clock") is None
+    assert "clock" not in (await house.registry.present()).agents
+    with pytest.raises(NotFound):
+        await house.registry.get("clock")
+    with pytest.raises(Invalid) as refusal:
+        await ask(house, "time", agent_id="clock")
+    assert refusal.value.code == "unknown_agent"
+    versions = (await house.registry.versions("clock", PageQuery())).data
+    assert [(each.version, each.agent.name, each.deleted_at is None) for each in versions] == [
+        (2, "Better clock", False),
+        (1, "Clock", True),
+    ]
+
+
+async def test_agent_made_again_goes_on_counting_its_versions(house: House) -> None:
+    await house.registry.delete("clock")
+    deleted = (await house.registry.present()).revision
+    made = await house.registry.create(agent("clock"))
+    await house.registry.delete("clock")
+    again = await house.registry.create(agent("clock"))
+    assert (made.version, again.version) == (2, 3)
+    assert "clock" not in (await house.registry.edition(deleted)).agents
+    page = await house.registry.versions("clock", PageQuery(limit=2))
+    assert [each.version for each in page.data] == [3, 2]
+    older = await house.registry.versions("clock", PageQuery(limit=2, after=page.last_id))
+    assert ([each.version for each in older.data], page.has_more, older.has_more) == ([1], True, False)
+
+
+@pytest.mark.parametrize("needed", ["router", "general"])
+async def test_needed_agent_stays(house: House, needed: str) -> None:
+    with pytest.raises(Conflict) as refusal:
+        await house.registry.delete(needed)
+    assert refusal.value.code == "agent_needed"
+
+
+async def test_rollback_makes_a_new_version_of_an_old_one(house: House) -> None:
+    first = await house.registry.get("clock")
+    await house.registry.update("clock", {"name": "Worse clock"})
+    back = await house.registry.rollback("clock", 1)
+    assert back == first.model_copy(update={"version": 3})
+    assert house.registry.find("clock") == back
+    await house.registry.delete("clock")
+    assert (await house.registry.rollback("clock", 2)).name == "Worse clock"
+    assert (await house.registry.present()).agents["clock"].version == 4
+    with pytest.raises(NotFound):
+        await house.registry.rollback("clock", 9)
+
+
+async def test_change_that_another_has_overtaken_is_refused(house: House) -> None:
+    await house.registry.update("clock", {"name": "One", "version": 1})
+    overtaken = [
+        house.registry.update("clock", {"name": "Two", "version": 1}),
+        house.registry.update("clock", {"name": "Two"}, version=1),
+        house.registry.rollback("clock", 1, seen=1),
+        house.registry.delete("clock", version=1),
+    ]
+    for change in overtaken:
+        with pytest.raises(Conflict) as refusal:
+            await change
+        assert refusal.value.code == "agent_changed"
+    assert (await house.registry.get("clock")).name == "One"
+
+
+async def test_run_keeps_its_deleted_agent_also_over_a_restart(site: Site, scripted_model: ScriptedModel) -> None:
+    scripted_model.when(
+        prompted("you are clock"), Replies.text("1 ", "2").stalled(after=1), Replies.text("It is noon.")
+    )
+    async with site.house() as house:
+        run = await ask(house, "time", agent_id="clock")
+        await read_until(house, run.id, "model.delta")
+        await house.registry.delete("clock")
+    async with site.house() as house:
+        assert (await final(house, run)).status == "completed"
+        assert house.registry.find("clock") is None
+        kept = house.registry.find_last("clock")
+        assert kept is not None
+        assert kept.allowed_tools == ["time__*"]

@@ -70,6 +70,10 @@ async def test_a_disabled_agent_takes_no_run(model: ScriptedModel, admin: httpx.
         (spec("poet-x", role="router"), 422, "invalid_request", ""),
         (spec("poet-x", model="nobody-knows-this"), 422, "unknown_model", "/model"),
         (spec("poet-x", surprise=1), 422, "invalid_request", "/surprise"),
+        (spec("poet-x", name="   "), 422, "invalid_request", "/name"),
+        (spec("poet-x", system_prompt="\n"), 422, "invalid_request", "/system_prompt"),
+        (spec("poet-x", model=["default", 5]), 422, "invalid_request", "/model/1"),
+        (spec("poet-x", model=5), 422, "invalid_request", "/model"),
     ],
 )
 async def test_a_wrong_agent_is_refused(
@@ -92,3 +96,46 @@ async def test_a_wrong_change_is_refused_and_nothing_is_changed(
     answer = await admin.patch("/v1/agents/docs-agent", json=patch)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
     assert (await admin.get("/v1/agents/docs-agent")).json() == before
+
+
+async def test_a_deleted_agent_vanishes_at_once_and_can_be_brought_back(
+    user: httpx.AsyncClient, admin: httpx.AsyncClient
+) -> None:
+    await admin.post("/v1/agents", json=spec("poet-of-night"))
+    assert (await user.delete("/v1/agents/poet-of-night")).status_code == 403
+    assert (await admin.delete("/v1/agents/poet-of-night")).status_code == 204
+    assert (await admin.delete("/v1/agents/poet-of-night")).json()["code"] == "agent_not_found"
+    models = [model["id"] for model in (await user.get("/v1/models")).json()["data"]]
+    agents = (await user.get("/v1/agents", params={"limit": 100})).json()["data"]
+    assert "poet-of-night" not in [*models, *(agent["id"] for agent in agents)]
+    assert (await user.get("/v1/agents/poet-of-night")).status_code == 404
+
+    back = await admin.post("/v1/agents/poet-of-night/rollback", json={"version": 1})
+    assert (back.status_code, back.json()["version"], back.headers["ETag"]) == (200, 2, '"2"')
+    listed = (await user.get("/v1/agents/poet-of-night/versions")).json()
+    assert [each["version"] for each in listed["data"]] == [2, 1]
+    assert (listed["first_id"], listed["last_id"]) == ("2", "1")
+    first = (await user.get("/v1/agents/poet-of-night/versions/1")).json()
+    assert first["agent"] == spec("poet-of-night") | first["agent"]
+    assert first["deleted_at"] is not None
+
+
+@pytest.mark.parametrize("path", ["nobody/versions", "general/versions/99", "general/versions/0", "general/versions/x"])
+async def test_a_version_nobody_made_is_not_there(user: httpx.AsyncClient, path: str) -> None:
+    assert (await user.get(f"/v1/agents/{path}")).status_code == 404
+
+
+async def test_two_admins_cannot_overwrite_each_other_unseen(admin: httpx.AsyncClient) -> None:
+    await admin.post("/v1/agents", json=spec("poet-of-noon"))
+    seen = {"If-Match": (await admin.get("/v1/agents/poet-of-noon")).headers["ETag"]}
+    first = await admin.patch("/v1/agents/poet-of-noon", json={"name": "One"}, headers=seen)
+    second = await admin.patch("/v1/agents/poet-of-noon", json={"name": "Two"}, headers=seen)
+    third = await admin.patch("/v1/agents/poet-of-noon", json={"name": "Three", "version": 1})
+    fourth = await admin.delete("/v1/agents/poet-of-noon", headers=seen)
+    assert [first.status_code, second.status_code, third.status_code, fourth.status_code] == [200, 409, 409, 409]
+    assert {each.json()["code"] for each in (second, third, fourth)} == {"agent_changed"}
+    wrong = await admin.patch("/v1/agents/poet-of-noon", json={}, headers={"If-Match": '"one"'})
+    assert wrong.status_code == 422
+    whole = (await admin.get("/v1/agents/poet-of-noon")).json()
+    put_back = await admin.patch("/v1/agents/poet-of-noon", json=whole, headers={"If-Match": "*"})
+    assert (put_back.status_code, put_back.json()["version"]) == (200, 3)

@@ -44,7 +44,7 @@ async def test_wrong_method(user: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     ("path", "methods"),
-    [("/v1/conversations", "GET, POST"), ("/v1/agents/general", "GET, PATCH"), ("/healthz", "GET, HEAD")],
+    [("/v1/conversations", "GET, POST"), ("/v1/agents/general", "DELETE, GET, PATCH"), ("/healthz", "GET, HEAD")],
 )
 async def test_wrong_method_is_told_all_that_the_path_knows(user: httpx.AsyncClient, path: str, methods: str) -> None:
     answer = await user.put(path)

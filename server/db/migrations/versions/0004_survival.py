@@ -13,6 +13,7 @@ _TABLES = ("policy_versions", "tokens", "audit", "idempotency_keys", "summaries"
 def upgrade() -> None:
     op.add_column("runs", sa.Column("limits", sa.Text, nullable=False, server_default="{}"))
     op.add_column("runs", sa.Column("forked_from", sa.Text))
+    op.add_column("agent_versions", sa.Column("removed_in", sa.Integer))
     op.create_index(
         "unfinished_runs",
         "runs",
@@ -33,6 +34,7 @@ def downgrade() -> None:
     for table in _TABLES:
         op.drop_table(table)
     op.drop_index("unfinished_runs", "runs")
+    op.drop_column("agent_versions", "removed_in")
     op.drop_column("runs", "forked_from")
     op.drop_column("runs", "limits")
 
