@@ -20,13 +20,23 @@ from typing import Final
 class ApiError(Exception):
     """Base of all errors that clients are shown. `str(error)` is the detail."""
 
-    def __init__(self, code: str, detail: str, *, pointer: str | None = None, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        retry_after: int | None = None,
+        run_id: str | None = None,
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.pointer = pointer
         """JSON pointer to the part of the request that is wrong."""
         self.retry_after = retry_after
         """Seconds after which another try makes sense."""
+        self.run_id = run_id
+        """The run that stands in the way."""
 
 
 class Malformed(ApiError): ...

@@ -44,6 +44,8 @@ class Problem(BaseModel):
     detail: str = Field(examples=["There is no such run."])
     request_id: str
     """Also in the `X-Request-Id` header and in the server's log."""
+    run_id: str | None = Field(None, examples=["run_0198c0de-0000-7000-8000-000000000000"])
+    """With `run_active`: the run that stands in the way."""
     errors: list[Flaw] | None = None
 
 
@@ -52,9 +54,18 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
     return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def build_problem(status: int, code: str, detail: str, request_id: str, errors: list[Flaw] | None = None) -> Problem:
+def build_problem(
+    status: int,
+    code: str,
+    detail: str,
+    request_id: str,
+    errors: list[Flaw] | None = None,
+    run_id: str | None = None,
+) -> Problem:
     title = HTTPStatus(status).phrase
-    return Problem(title=title, status=status, code=code, detail=detail, request_id=request_id, errors=errors)
+    return Problem(
+        title=title, status=status, code=code, detail=detail, request_id=request_id, errors=errors, run_id=run_id
+    )
 
 
 def api_error_response(error: ApiError, request_id: str) -> Response:
@@ -65,7 +76,7 @@ def api_error_response(error: ApiError, request_id: str) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="open-agent"'
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    return problem_response(build_problem(status, error.code, str(error), request_id, errors), headers)
+    return problem_response(build_problem(status, error.code, str(error), request_id, errors, error.run_id), headers)
 
 
 def internal_error_response(request_id: str) -> Response:

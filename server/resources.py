@@ -11,6 +11,9 @@ RunStatus = Literal["queued", "running", "requires_action", "completed", "failed
 StepStatus = Literal["running", "completed", "failed"]
 ToolCallStatus = Literal["running"] | CallStatus
 ApprovalStatus = Literal["pending", "approved", "edited", "rejected", "expired", "cancelled"]
+Multitask = Literal["enqueue", "reject", "interrupt", "rollback"]
+"""What a new run does to the unfinished ones of its conversation: waits for them, gives way to them, cancels them, or
+cancels them and leaves what they were asked out of its own branch."""
 T = TypeVar("T")
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
@@ -95,6 +98,7 @@ class Message(Resource):
 class NewRun(Request):
     agent_id: str = "router"
     stream: bool = False
+    multitask: Multitask = "enqueue"
     metadata: Metadata = {}
 
 

@@ -31,7 +31,7 @@ async def answer(app: Application, visit: Visit, asked: CompletionRequest, reque
     if visit.task:
         return await _answer_task(app, visit, asked, request)
     question = await app.store.histories.place(visit.owner, build_history(asked, visit))
-    new = NewRun(agent_id=agent_id)
+    new = NewRun(agent_id=agent_id, multitask=visit.multitask)
     run = await app.engine.create_run(
         visit.owner, visit.role, question.conversation_id, new, question=question.message_id
     )

@@ -1,8 +1,9 @@
 """Who asks, and how: what the headers of a request say beside its key. Open WebUI says the most."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, TypeVar, get_args
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -12,7 +13,9 @@ from server.completions.terms import OnDisconnect, Terms
 from server.completions.tokens import verify_user
 from server.errors import Invalid
 from server.keys import Principal
+from server.resources import Multitask
 
+Choice = TypeVar("Choice", bound=str)
 _PREFIX: Final = "x-openwebui-"
 _TOKEN: Final = "x-openwebui-user-jwt"  # noqa: S105 - the header's name
 _IDENTITY: Final = ("x-openwebui-user-", "x-openwebui-auth-type")
@@ -33,6 +36,8 @@ class Visit:
     rich: bool
     """Whether steps, tool calls and sources may be shown in Open WebUI's own way."""
     on_disconnect: OnDisconnect
+    multitask: Multitask
+    """What its run does to the conversation's unfinished ones."""
 
     def namespace(self, user: str | None) -> str:
         if self.temporary:
@@ -56,7 +61,8 @@ def read_visit(principal: Principal, headers: Headers, terms: Terms) -> Visit:
         temporary=temporary,
         task=_header(headers, "x-openwebui-task"),
         rich=any(name.startswith(_PREFIX) for name in headers) or headers.get("x-open-agent-rich") == "1",
-        on_disconnect=_on_disconnect(headers, terms),
+        on_disconnect=_chosen(headers, "X-Open-Agent-On-Disconnect", get_args(OnDisconnect)) or terms.on_disconnect,
+        multitask=_chosen(headers, "X-Open-Agent-Multitask", get_args(Multitask)) or "enqueue",
     )
 
 
@@ -68,13 +74,15 @@ def _owner(principal: Principal, headers: Headers, terms: Terms) -> tuple[str, R
     return f"openwebui:{user.id}", principal.role if user.admin else "user"
 
 
-def _on_disconnect(headers: Headers, terms: Terms) -> OnDisconnect:
-    said = headers.get("x-open-agent-on-disconnect", terms.on_disconnect)
-    choices: tuple[Literal["cancel"], Literal["detach"]] = ("cancel", "detach")
+def _chosen(headers: Headers, name: str, choices: Sequence[Choice]) -> Choice | None:
+    said = headers.get(name)
+    if said is None:
+        return None
     for choice in choices:
         if said == choice:
             return choice
-    raise Invalid("invalid_header", "X-Open-Agent-On-Disconnect is `cancel` or `detach`.")
+    *others, last = (f"`{choice}`" for choice in choices)
+    raise Invalid("invalid_header", f"{name} is {', '.join(others)} or {last}.")
 
 
 def _header(headers: Headers, name: str) -> str:

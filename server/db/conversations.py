@@ -2,18 +2,16 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, select
 
 from config.ids import new_id
 from server.db.database import Database
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
-from server.db.tables import ConversationRow, RunRow
-from server.errors import Conflict, NotFound
+from server.db.tables import ConversationRow
+from server.db.turns import find_active, refuse_active
+from server.errors import NotFound
 from server.resources import Conversation, NewConversation, Page, PageQuery
-
-ACTIVE = ("queued", "running", "requires_action")
-"""The states of a run that has not ended."""
 
 
 class Conversations:
@@ -51,17 +49,21 @@ class Conversations:
 
         async def work(session: WriteSession) -> None:
             await get_conversation(session, owner, conversation_id)
-            active = exists().where(RunRow.conversation_id == conversation_id, RunRow.status.in_(ACTIVE))
-            if await session.scalar(select(active)):
-                raise Conflict("run_active", "A run of this conversation has not ended; cancel it first.")
+            refuse_active(await find_active(session, conversation_id))
             await session.execute(delete(ConversationRow).where(ConversationRow.id == conversation_id))
 
         await self._database.write(work)
 
 
-async def get_conversation(session: ReadSession, owner: str, conversation_id: str) -> ConversationRow:
-    """Raises: NotFound."""
-    row = await session.get(ConversationRow, conversation_id)
+async def get_conversation(
+    session: ReadSession, owner: str, conversation_id: str, *, locked: bool = False
+) -> ConversationRow:
+    """Returns it; `locked`, nobody else gets it so before this transaction ends (SQLite has one writer anyway).
+
+    Raises:
+        NotFound: it is not there, or another owner's.
+    """
+    row = await session.get(ConversationRow, conversation_id, with_for_update={"key_share": True} if locked else None)
     if row is None or row.owner != owner:
         raise NotFound("conversation_not_found", f"There is no conversation {conversation_id}.")
     return row

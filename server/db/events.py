@@ -11,7 +11,6 @@ from sqlalchemy import insert, select, update
 
 from graph.events import Failure, RunCancelled, RunCompleted, RunEvent, RunFailed
 from server.db.closing import read_closing_events, read_opening_events, read_usage
-from server.db.conversations import ACTIVE
 from server.db.database import Database
 from server.db.event_text import write_down
 from server.db.feed import Feed, LoggedEvent
@@ -19,6 +18,7 @@ from server.db.projection import project
 from server.db.runs import get_run
 from server.db.sessions import WriteSession
 from server.db.tables import EventRow, RunRow
+from server.db.turns import ACTIVE
 from server.errors import Invalid
 from server.resources import RunStatus
 
@@ -68,18 +68,21 @@ class EventLog:
 
         await self._database.write(work)
 
-    async def cancel_queued(self, run_id: str) -> bool:
-        """Ends the run as cancelled if nobody has claimed it; returns whether it did. Raises: Unavailable."""
-        guard = (RunRow.id == run_id, RunRow.status == "queued")
-        claim = update(RunRow).where(*guard).values(attempt=RunRow.attempt + 1).returning(RunRow.attempt)
+    async def cancel_idle(self, run_id: str) -> bool:
+        """Ends the run as cancelled if it waits, for its turn or for a person; returns whether it did.
+
+        Raises: Unavailable.
+        """
+        guard = (RunRow.id == run_id, RunRow.status.in_(("queued", "requires_action")))
+        claim = update(RunRow).where(*guard).values(attempt=RunRow.attempt + 1)
 
         async def work(session: WriteSession) -> bool:
-            attempt = await session.scalar(claim)
-            if attempt is None:
+            claimed = (await session.execute(claim.returning(RunRow.attempt, RunRow.status))).one_or_none()
+            if claimed is None:
                 return False
+            attempt, status = claimed
             usage = await read_usage(session, run_id)
-            terminal = RunCancelled(run_id=run_id, attempt=attempt, usage=usage)
-            await self._end(session, terminal, status="queued")
+            await self._end(session, RunCancelled(run_id=run_id, attempt=attempt, usage=usage), status)
             return True
 
         return await self._database.write(work)

@@ -1,17 +1,19 @@
 """The transcript: messages with parents, so that a conversation is a tree and each of its paths a branch."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
-from sqlalchemy import case, exists, literal, select
+from sqlalchemy import case, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from config.ids import new_id
+from config.ids import next_id
 from server.db.attachments import check_attachments
-from server.db.conversations import ACTIVE, get_conversation
+from server.db.conversations import get_conversation
 from server.db.database import Database
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
-from server.db.tables import MessageRow, RunRow
+from server.db.tables import MessageRow
+from server.db.turns import find_active
 from server.errors import Invalid
 from server.resources import Message, NewMessage, Page, PageQuery
 
@@ -30,10 +32,10 @@ class Messages:
         check_attachments(new.attachments)
 
         async def work(session: WriteSession) -> Message:
-            await get_conversation(session, owner, conversation_id)
+            await get_conversation(session, owner, conversation_id, locked=True)
             parent, floating = await _place(session, conversation_id, new.parent_id)
             row = MessageRow(
-                id=new_id("msg"),
+                id=next_id("msg", await find_newest_message(session, conversation_id)),
                 conversation_id=conversation_id,
                 parent_id=parent,
                 standing_id=await _find_standing(session, parent),
@@ -90,6 +92,28 @@ async def settle_parents(session: WriteSession, message_id: str) -> None:
         row = await session.get(MessageRow, parent_id)
 
 
+async def leave_out(session: WriteSession, message_id: str, questions: Collection[str]) -> None:
+    """Takes questions that were rolled back out of the branch that leads to a message.
+
+    What followed such a question follows what that one followed. The question stays in the tree, as a branch's end.
+    """
+    row = await session.get_one(MessageRow, message_id)
+    while row.parent_id is not None and row.run_id is None:
+        above = await session.get_one(MessageRow, row.parent_id)
+        if above.id in questions and await _find_answer(session, above.id) is None:
+            row.parent_id, row.standing_id = above.parent_id, above.standing_id
+            row.floating = row.floating or above.floating
+        elif row.floating:
+            row = above
+        else:
+            return
+
+
+async def find_newest_message(session: ReadSession, conversation_id: str) -> str | None:
+    """Returns the highest id of the conversation: the next one is to be higher, whatever the clock says."""
+    return await session.scalar(select(func.max(MessageRow.id)).where(MessageRow.conversation_id == conversation_id))
+
+
 async def _place(session: ReadSession, conversation_id: str, parent_id: str | None) -> tuple[str | None, bool]:
     if parent_id is not None:
         parent = await session.get(MessageRow, parent_id)
@@ -97,8 +121,8 @@ async def _place(session: ReadSession, conversation_id: str, parent_id: str | No
             detail = f"There is no message {parent_id} in this conversation."
             raise Invalid("unknown_parent", detail, pointer="/parent_id")
         return parent_id, False
-    active = exists().where(RunRow.conversation_id == conversation_id, RunRow.status.in_(ACTIVE))
-    return await _find_newest(session, conversation_id), bool(await session.scalar(select(active)))
+    active = await find_active(session, conversation_id)
+    return await _find_newest(session, conversation_id), active is not None
 
 
 async def _find_newest(session: ReadSession, conversation_id: str) -> str | None:

@@ -9,15 +9,16 @@ from sqlalchemy.orm import aliased
 
 from config.agents import Limits
 from config.api_keys import Role
-from config.ids import new_id
+from config.ids import new_id, next_id
 from graph.events import Usage
-from server.db.conversations import ACTIVE, get_conversation
+from server.db.conversations import get_conversation
 from server.db.database import Database
-from server.db.messages import find_question, settle_parents
+from server.db.messages import find_question, leave_out, settle_parents
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.steps import read_steps
 from server.db.tables import RunRow
+from server.db.turns import ACTIVE, make_way, unfinished
 from server.errors import Conflict, NotFound
 from server.resources import NewRun, Page, PageQuery, Run, Step
 
@@ -51,15 +52,19 @@ class Runs:
 
         Raises:
             NotFound: the conversation is not there, or another owner's.
-            Conflict: there is no user message to answer.
+            Conflict: there is no user message to answer, or another run is active and this one gives way to it.
         """
 
         async def work(session: WriteSession) -> Run:
-            await get_conversation(session, owner, conversation_id)
+            await get_conversation(session, owner, conversation_id, locked=True)
             asked = question or await find_question(session, conversation_id)
             if asked is None:
                 raise Conflict("no_user_message", "This conversation has no user message yet; post one first.")
+            rolled_back = await make_way(session, conversation_id, new.multitask)
+            if question is None:
+                await leave_out(session, asked, rolled_back)
             row = _new_row(owner, role, conversation_id, new, revision, asked)
+            row.id = next_id("run", await _find_newest(session, conversation_id))
             session.add(row)
             return _resource(row)
 
@@ -92,6 +97,7 @@ class Runs:
         earlier = and_(other.status == "queued", other.id < RunRow.id)
         ahead = exists().where(
             other.conversation_id == RunRow.conversation_id,
+            unfinished(other),
             other.id != RunRow.id,
             or_(other.status.in_(("running", "requires_action")), earlier),
         )
@@ -153,9 +159,18 @@ class Runs:
 
     async def find_next(self, conversation_id: str) -> str | None:
         """Returns the id of the run whose turn is next in a conversation."""
-        rows = select(RunRow.id).where(RunRow.conversation_id == conversation_id, RunRow.status == "queued")
+        queued = (RunRow.conversation_id == conversation_id, unfinished(), RunRow.status == "queued")
+        rows = select(RunRow.id).where(*queued).order_by(RunRow.id).limit(1)
         async with self._database.read() as session:
-            return await session.scalar(rows.order_by(RunRow.id).limit(1))
+            return await session.scalar(rows)
+
+    async def unwanted(self, conversation_id: str | None = None) -> list[str]:
+        """Returns the ids of the runs that are to be cancelled and have not ended, of one conversation or of all."""
+        rows = select(RunRow.id).where(unfinished(), RunRow.cancel_requested.is_(True))
+        if conversation_id is not None:
+            rows = rows.where(RunRow.conversation_id == conversation_id)
+        async with self._database.read() as session:
+            return list(await session.scalars(rows.order_by(RunRow.id)))
 
 
 async def get_run(session: ReadSession, owner: str, run_id: str) -> RunRow:
@@ -164,6 +179,10 @@ async def get_run(session: ReadSession, owner: str, run_id: str) -> RunRow:
     if row is None or row.owner != owner:
         raise NotFound("run_not_found", f"There is no run {run_id}.")
     return row
+
+
+async def _find_newest(session: ReadSession, conversation_id: str) -> str | None:
+    return await session.scalar(select(func.max(RunRow.id)).where(RunRow.conversation_id == conversation_id))
 
 
 def _new_row(owner: str, role: Role, conversation_id: str, new: NewRun, revision: int, question: str) -> RunRow:

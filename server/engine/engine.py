@@ -16,6 +16,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from config.api_keys import Role
 from server.db.feed import LoggedEvent
 from server.db.store import Store
+from server.db.turns import ACTIVE
 from server.engine.carrier import Carrier, patiently
 from server.engine.checkpoints import prune_checkpoints
 from server.errors import Invalid, Unavailable
@@ -48,7 +49,7 @@ class Engine:
         Raises:
             NotFound: the conversation is not there, or another owner's.
             Invalid: there is no such agent, or it is disabled.
-            Conflict: there is no user message to answer.
+            Conflict: there is no user message to answer, or another run is active and this one gives way to it.
         """
         return await self._unbroken(self._create_run(owner, role, conversation_id, new, question))
 
@@ -77,6 +78,8 @@ class Engine:
 
     async def resume(self) -> list[str]:
         """Takes up every unfinished run: whoever held them is dead. Returns their ids."""
+        for run_id in await self._store.runs.unwanted():
+            await self._store.events.cancel_idle(run_id)
         unfinished = await self._store.runs.unfinished()
         for run_id in unfinished:
             self._schedule(run_id, lost=True)
@@ -100,17 +103,30 @@ class Engine:
             detail = f"There is no enabled agent {new.agent_id!r}; GET /v1/agents lists them."
             raise Invalid("unknown_agent", detail, pointer="/agent_id")
         run = await self._store.runs.create(owner, role, conversation_id, new, edition.revision, question)
+        if new.multitask in ("interrupt", "rollback"):
+            for displaced in await self._store.runs.unwanted(conversation_id):
+                await self._let_go(displaced, conversation_id)
         self._schedule(run.id)
         return run
 
-    async def _cancel(self, owner: str, run_id: str) -> Run:
-        run = await self._store.runs.request_cancel(owner, run_id)
+    async def _let_go(self, run_id: str, conversation_id: str) -> bool:
+        """Ends a run that is marked as unwanted, or has its carrier do so; returns whether it has ended.
+
+        A claim that comes in between has read the mark, and its carrier cancels the run itself.
+        """
         if carrier := self._carriers.get(run_id):
             carrier.cancel()
-        elif run.status == "queued" and await self._store.events.cancel_queued(run_id):
-            await self._schedule_next(run.conversation_id)
+            return False
+        ended = await self._store.events.cancel_idle(run_id)
+        if ended:
+            await self._schedule_next(conversation_id)
+        return ended
+
+    async def _cancel(self, owner: str, run_id: str) -> Run:
+        run = await self._store.runs.request_cancel(owner, run_id)
+        if run.status in ACTIVE and await self._let_go(run_id, run.conversation_id):
             return await self._store.runs.get(owner, run_id)
-        return run  # a claim that came in between has read the wish and cancels the run itself
+        return run
 
     def _schedule(self, run_id: str, *, lost: bool = False) -> None:
         if not self._stopping:

@@ -60,7 +60,7 @@ async def get_model(app: App, caller: Caller, name: ModelName) -> Model:
             "description": "The answer; with `stream: true` its chunks as they come, then `[DONE]`.",
             "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/ChatCompletionChunk"}}},
         },
-        **_refusals(400, 404, 413, 415),
+        **_refusals(400, 404, 409, 413, 415),
     },
 )
 async def create_chat_completion(app: App, caller: Caller, request: Request, asked: CompletionBody) -> Response:

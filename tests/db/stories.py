@@ -4,7 +4,7 @@ from config.ids import new_id
 from graph.events import ModelDelta, RunCompleted, RunEvent, RunStarted, StepCompleted, StepStarted, Usage
 from server.db.runs import Claim
 from server.db.store import Store
-from server.resources import Message, NewConversation, NewMessage, NewRun, Run
+from server.resources import Message, Multitask, NewConversation, NewMessage, NewRun, Run
 
 OWNER = "ada"
 USAGE = Usage(input_tokens=7, output_tokens=3, total_tokens=10)
@@ -21,8 +21,9 @@ async def say(store: Store, conversation_id: str, content: str, parent_id: str |
     return await store.messages.add(OWNER, conversation_id, NewMessage(content=content, parent_id=parent_id))
 
 
-async def queue(store: Store, conversation_id: str) -> Run:
-    return await store.runs.create(OWNER, "user", conversation_id, NewRun(agent_id="general"), revision=1)
+async def queue(store: Store, conversation_id: str, multitask: Multitask = "enqueue") -> Run:
+    new = NewRun(agent_id="general", multitask=multitask)
+    return await store.runs.create(OWNER, "user", conversation_id, new, revision=1)
 
 
 async def claim(store: Store, run_id: str, *, lost: bool = False) -> Claim:

@@ -76,7 +76,7 @@ async def test_end_is_final(store: Store) -> None:
     ):
         with pytest.raises(Fenced):
             await late
-    assert not await store.events.cancel_queued(run.run_id)
+    assert not await store.events.cancel_idle(run.run_id)
     assert await store.runs.claim(run.run_id, lost=True) is None
     assert before == (await _log(store, run.run_id), await store.runs.get(OWNER, run.run_id))
 
@@ -211,10 +211,10 @@ async def test_cancelled_run_says_so_of_all_that_was_open(store: Store) -> None:
 async def test_run_cancelled_in_the_queue_began_and_was_cancelled(store: Store) -> None:
     holder = await begin(store)
     waiting = await queue(store, holder.conversation_id)
-    assert await store.events.cancel_queued(waiting.id)
+    assert await store.events.cancel_idle(waiting.id)
     assert [event.type for event in await _log(store, waiting.id)] == ["run.started", "run.cancelled"]
     assert (await store.runs.get(OWNER, waiting.id)).status == "cancelled"
-    assert not await store.events.cancel_queued(holder.run_id)
+    assert not await store.events.cancel_idle(holder.run_id)
 
 
 async def test_run_that_is_ended_before_its_first_event_has_a_first_event(store: Store) -> None:

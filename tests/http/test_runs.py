@@ -144,3 +144,18 @@ async def test_a_conversation_at_work_is_not_deleted(model: ScriptedModel, user:
     await ended(user, run["id"])
     assert (await user.delete(path)).status_code == 204
     assert (await user.get(f"/v1/runs/{run['id']}")).status_code == 404
+
+
+async def test_a_run_that_gives_way_names_the_one_that_is_active(model: ScriptedModel, user: httpx.AsyncClient) -> None:
+    model.when(says("stay active"), Replies.text("a", "b").held(asyncio.Event(), after=1))
+    run = await start_run(user, "stay active")
+    body = {"agent_id": "general", "multitask": "reject"}
+    answer = await user.post(f"/v1/conversations/{run['conversation_id']}/runs", json=body)
+    assert (answer.status_code, answer.json()["code"], answer.json()["run_id"]) == (409, "run_active", run["id"])
+    assert run["id"] in answer.json()["detail"]
+    asked = {"model": "general", "messages": [{"role": "user", "content": "stay active too"}]}
+    headers = {"X-Open-Agent-Multitask": "whatever"}
+    refused = await user.post("/v1/chat/completions", json=asked, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_header")
+    assert (await user.post(f"/v1/runs/{run['id']}/cancel")).status_code == 202
+    assert (await ended(user, run["id"]))["status"] == "cancelled"
