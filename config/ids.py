@@ -14,12 +14,12 @@ def new_id(kind: IdKind) -> str:
     return f"{kind}_{uuid7()}"
 
 
-def next_id(kind: IdKind, newest: str | None) -> str:
-    """Returns a fresh id that sorts after `newest`, even if the clock was set back since that was made."""
-    fresh = new_id(kind)
+def after(newest: str | None, fresh: str) -> str:
+    """Returns a fresh id, moved behind `newest` if the clock was set back since that was made."""
     if newest is None or fresh > newest:
         return fresh
     birth = int.from_bytes(_bytes_of(newest)[:6]) + 1
+    kind = fresh.partition("_")[0]
     return f"{kind}_{uuid.UUID(bytes=birth.to_bytes(6) + _bytes_of(fresh)[6:])}"
 
 

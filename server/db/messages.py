@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import case, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from config.ids import next_id
+from config.ids import after, new_id
 from server.db.attachments import check_attachments
 from server.db.conversations import get_conversation
 from server.db.database import Database
@@ -35,7 +35,7 @@ class Messages:
             await get_conversation(session, owner, conversation_id, locked=True)
             parent, floating = await _place(session, conversation_id, new.parent_id)
             row = MessageRow(
-                id=next_id("msg", await find_newest_message(session, conversation_id)),
+                id=after(await find_newest_message(session, conversation_id), new_id("msg")),
                 conversation_id=conversation_id,
                 parent_id=parent,
                 standing_id=await _find_standing(session, parent),

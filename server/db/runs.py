@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from config.agents import Limits
 from config.api_keys import Role
-from config.ids import new_id, next_id
+from config.ids import after, new_id
 from graph.events import Usage
 from server.db.conversations import get_conversation
 from server.db.database import Database
@@ -64,7 +64,7 @@ class Runs:
             if question is None:
                 await leave_out(session, asked, rolled_back)
             row = _new_row(owner, role, conversation_id, new, revision, asked)
-            row.id = next_id("run", await _find_newest(session, conversation_id))
+            row.id = after(await _find_newest(session, conversation_id), row.id)
             session.add(row)
             return _resource(row)
 
