@@ -21,7 +21,7 @@ from graph.events import RunEvent
 from graph.outbox import Outbox
 from graph.translate import Translation
 from mcp_config.tools import ToolBox, ToolResult
-from nodes.context import ModelCatalog, RunContext
+from nodes.context import ModelCatalog, RunContext, Surroundings
 from nodes.facts import CallStarted, NodeEnding
 from nodes.models.port import Usage
 from nodes.state import RunState
@@ -57,7 +57,9 @@ class GraphRunner:
         models: ModelCatalog,
         tools: ToolBox,
         checkpointer: BaseCheckpointSaver[str] | None,
+        surroundings: Surroundings = Surroundings(),  # noqa: B008 - frozen
     ) -> None:
+        self._surroundings = surroundings
         self._agents, self._models, self._tools = agents, models, tools
         self._checkpointer = checkpointer
         self._graph = build_graph(agents).compile(checkpointer=checkpointer, name=NAME)
@@ -144,6 +146,7 @@ class GraphRunner:
             role=run.role,
             acknowledged=True,
             earlier_calls=run.earlier_calls,
+            surroundings=self._surroundings,
         )
 
 

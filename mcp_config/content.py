@@ -1,13 +1,18 @@
 """Makes of a raw MCP result what a model can read. Nothing a server sends is dropped without a word."""
 
+import base64
+import binascii
 import json
+import re
+from dataclasses import replace
 from typing import Final
 
 from pydantic import JsonValue
 
-from mcp_config.tools import JsonObject, ToolResult
+from mcp_config.tools import Blob, JsonObject, ToolResult
 
 NO_OUTPUT: Final = "(no output)"
+_MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
 
 def build_result(raw: JsonObject) -> ToolResult:
@@ -19,24 +24,31 @@ def build_result(raw: JsonObject) -> ToolResult:
     if not texts and structured is not None:
         texts = [json.dumps(structured, ensure_ascii=False)]
     content = "\n".join(texts) or NO_OUTPUT
+    blobs = tuple(blob for block in blocks if (blob := _blob(block)))
     if raw.get("isError") is True:
-        return ToolResult("error", content, "tool_error", structured)
-    return ToolResult("ok", content, None, structured)
+        return ToolResult("error", content, "tool_error", structured, blobs=blobs)
+    return ToolResult("ok", content, None, structured, blobs=blobs)
 
 
-def cut(result: ToolResult, limit: int) -> ToolResult:
-    """Returns the result with at most `limit` bytes of text: its head and its tail, and how much is left out."""
+def cut(result: ToolResult, limit: int, artifact_id: str | None = None) -> ToolResult:
+    """Returns the result with at most `limit` bytes of text: its head and its tail, and how much is left out.
+
+    `artifact_id` names where all of it is kept; that is said first, where no later cut loses it.
+    """
     content = result.content.encode(errors="replace")
-    structured = result.structured
-    if structured is not None and len(json.dumps(structured)) > limit:
-        structured = None
-    if len(content) > limit:
-        tail = limit // 4
-        head = limit - tail
-        mark = f"\n[… {len(content) - limit} of {len(content)} bytes are left out here; ask for less …]\n"
-        text = content[:head].decode(errors="ignore") + mark + content[-tail:].decode(errors="ignore")
-        return ToolResult(result.status, text, result.error_code, structured)
-    return ToolResult(result.status, result.content, result.error_code, structured)
+    if result.structured is not None and len(json.dumps(result.structured)) > limit:
+        result = replace(result, structured=None)
+    if len(content) <= limit:
+        return result
+    tail = limit // 4
+    head = limit - tail
+    left_out = f"{len(content) - limit} of {len(content)} bytes are left out here"
+    first, mark = "", f"\n[… {left_out}; ask for less …]\n"
+    if artifact_id:
+        first = f"[The beginning and the end of {len(content)} bytes, which are kept whole as artifact {artifact_id}]\n"
+        mark = f"\n[… {left_out} …]\n"
+    text = first + content[:head].decode(errors="ignore") + mark + content[-tail:].decode(errors="ignore")
+    return replace(result, content=text, artifact_id=artifact_id)
 
 
 def _text(block: JsonValue) -> str:
@@ -64,6 +76,29 @@ def _resource(resource: JsonValue) -> str:
     if isinstance(text := resource.get("text"), str):
         return f"[resource {name}]\n{text}"
     return f"[resource {name}, {_size(resource.get('blob'))}; not shown here]"
+
+
+def _blob(block: JsonValue) -> Blob | None:
+    """Returns what the block holds beside text, if that can be decoded."""
+    if not isinstance(block, dict):
+        return None
+    resource = block.get("resource")
+    if block.get("type") in ("image", "audio"):
+        return _decoded(block.get("data"), block.get("mimeType"), _text(block))
+    if block.get("type") == "resource" and isinstance(resource, dict) and not isinstance(resource.get("text"), str):
+        return _decoded(resource.get("blob"), resource.get("mimeType"), _text(block))
+    return None
+
+
+def _decoded(data: JsonValue, media_type: JsonValue, placeholder: str) -> Blob | None:
+    try:
+        content = base64.b64decode(data if isinstance(data, str) else "", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if not content:
+        return None
+    known = isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type)
+    return Blob(str(media_type).lower() if known else "application/octet-stream", content, placeholder)
 
 
 def _size(data: JsonValue) -> str:

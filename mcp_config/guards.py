@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from mcp_config.audit import Audit, Unaudited
 from mcp_config.decision import Decision
 from mcp_config.rates import RateLimits
-from mcp_config.tools import Allowance
+from mcp_config.tools import Allowance, Artifacts
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,8 @@ class Guards:
 
     audit: Audit = field(default_factory=Unaudited)
     rates: RateLimits = field(default_factory=RateLimits)
+    artifacts: Artifacts | None = None
+    """Without it a result over the cap loses its middle, and what is no text is not kept."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from typing import Final
 from config.agents import AgentSpec
 from mcp_config.audit import Audit, build_call_entry
 from mcp_config.connection import Connection
-from mcp_config.content import build_result, cut
+from mcp_config.content import build_result
 from mcp_config.decision import Decision
 from mcp_config.definitions import Definition
 from mcp_config.errors import ToolError
+from mcp_config.local_tools import LocalTool
 from mcp_config.rates import Rate, RateLimits
 from mcp_config.tools import Allowance, CallTool, Ledger, ToolCall, ToolResult, ToolSpec
 
@@ -34,7 +35,7 @@ class OfferedTool:
 
     spec: ToolSpec
     definition: Definition
-    connection: Connection
+    source: Connection | LocalTool
     timeout: float
     max_result: int
 
@@ -132,25 +133,35 @@ def written_down(ledger: Ledger) -> Wrapper:
     return write_down
 
 
-def size_cap(tool: OfferedTool) -> Wrapper:
-    """A model is given no more than it can take."""
-
-    async def cap(request: ToolCall, following: CallTool) -> ToolResult:
-        return cut(await following(request), tool.max_result)
-
-    return cap
-
-
 def dispatch(tool: OfferedTool) -> CallTool:
     """The call itself, within its deadline."""
 
+    match tool.source:
+        case Connection():
+            return _dispatch_to_server(tool.source, tool)
+        case LocalTool():
+            return _dispatch_here(tool.source, tool.timeout)
+
+
+def _dispatch_to_server(connection: Connection, tool: OfferedTool) -> CallTool:
     async def call(request: ToolCall) -> ToolResult:
         try:
-            raw = await tool.connection.call(tool.spec.original_name, request.arguments, tool.timeout)
+            raw = await connection.call(tool.spec.original_name, request.arguments, tool.timeout)
         except ToolError as error:
-            text = f"{request.tool} failed: {tool.connection.config.without_secrets(str(error))}"
+            text = f"{request.tool} failed: {connection.config.without_secrets(str(error))}"
             return ToolResult(error.status, text, error.code)
         return build_result(raw)
+
+    return call
+
+
+def _dispatch_here(tool: LocalTool, seconds: float) -> CallTool:
+    async def call(request: ToolCall) -> ToolResult:
+        try:
+            async with asyncio.timeout(seconds):
+                return await tool.act(request)
+        except TimeoutError:
+            return ToolResult("timeout", f"{request.tool} gave no answer within {seconds:g} seconds.", "timeout")
 
     return call
 

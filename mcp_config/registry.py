@@ -17,7 +17,8 @@ from mcp_config.connection import Connection, ServerHealth
 from mcp_config.decision import Decision, build_settings, decide, find_refusal
 from mcp_config.definitions import Definition
 from mcp_config.guards import Foresight, Guards
-from mcp_config.model_schema import build_model_schema
+from mcp_config.keeping import size_cap
+from mcp_config.local_tools import LocalTool
 from mcp_config.names import build_tool_name, matches_any, may_match_prefix
 from mcp_config.path import (
     FindAgent,
@@ -29,12 +30,12 @@ from mcp_config.path import (
     dispatch,
     policy,
     rate_limit,
-    size_cap,
     written_down,
 )
 from mcp_config.rates import build_rates
 from mcp_config.sdk import build_langchain_tool
 from mcp_config.server_config import ServerConfig
+from mcp_config.specs import build_spec
 from mcp_config.tools import Caller, JsonObject, Ledger, ToolBox, ToolCall, ToolResult, ToolSpec
 from mcp_config.warden import open_warden
 
@@ -72,6 +73,7 @@ class ToolRegistry(ToolBox):
         self._find_agent = find_agent
         self._deadlines = deadlines
         self._guards = guards
+        self._local: list[tuple[LocalTool, Definition]] = []
         self._connections: list[Connection] = []
         self._tools: Mapping[str, OfferedTool] = {}
         self._told: set[str] = set()
@@ -83,6 +85,10 @@ class ToolRegistry(ToolBox):
         """Puts other policies in force, from the next call on. Calls under way end as they were begun."""
         self._policies = policies
         self._tools = {}
+
+    def add_local(self, tool: LocalTool) -> None:
+        """Offers a tool of the house. Its name is its own: no server can take it."""
+        self._local.append((tool, tool.definition))
         self.gather()
 
     # ------------------------------------------------------------------ what is there
@@ -120,6 +126,8 @@ class ToolRegistry(ToolBox):
     def gather(self) -> None:
         """Takes stock of all servers' tools anew. Of two with one name the one of the earlier server stands."""
         tools: dict[str, OfferedTool] = {}
+        for tool, definition in self._local:
+            self._take(self._offer_local(tool, definition), tools)
         for connection in self._connections:
             for definition in connection.listing.tools:
                 if connection.config.offers(definition.name):
@@ -143,23 +151,16 @@ class ToolRegistry(ToolBox):
         if known is not None and known.definition is definition:
             return known
         settings = build_settings(self._policies, name)
-        hints = definition.annotations
-        by_hint = bool(hints.get("readOnlyHint") or hints.get("idempotentHint") or config.repeats(definition.name))
-        spec = ToolSpec(
-            name=name,
-            server=config.name,
-            original_name=definition.name,
-            description=definition.description,
-            input_schema=definition.schema.schema,
-            model_schema=build_model_schema(definition.schema.schema),
-            annotations=hints,
-            return_direct=bool(settings.return_direct),
-            after=settings.after,
-            untrusted="untrusted_input" in (settings.tags or ()),
-            repeatable=by_hint if settings.idempotent is None else settings.idempotent,
-        )
+        spec = build_spec(name, config.name, definition, settings, config.repeats(definition.name))
         timeout = settings.timeout or config.timeout or self._deadlines.call
         return OfferedTool(spec, definition, connection, timeout, settings.max_result or _MAX_RESULT)
+
+    def _offer_local(self, tool: LocalTool, definition: Definition) -> OfferedTool:
+        name = build_tool_name(tool.server, tool.server, tool.name)
+        settings = build_settings(self._policies, name)
+        spec = build_spec(name, tool.server, definition, settings, repeats=False)
+        timeout = settings.timeout or self._deadlines.call
+        return OfferedTool(spec, definition, tool, timeout, settings.max_result or _MAX_RESULT)
 
     def _tell_once(self, warning: str) -> None:
         if warning not in self._told:
@@ -185,7 +186,7 @@ class ToolRegistry(ToolBox):
             policy(decision),
             rate_limit(self._guards.rates, build_rates(self._policies, call.caller, call.tool)),
             written_down(ledger),
-            size_cap(tool),
+            size_cap(tool.max_result, self._guards.artifacts),
         ]
         return await build_path(wrappers, dispatch(tool))(call)
 

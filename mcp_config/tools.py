@@ -58,6 +58,8 @@ class ToolCall:
     caller: Caller
     read: frozenset[str] = frozenset()
     """Tools whose results the run had read before it made this call."""
+    room: int | None = None
+    """Bytes of the result that the caller's model has room for; the tool's own cap may be tighter."""
 
 
 RateScope = Literal["user", "agent", "tool"]
@@ -76,6 +78,16 @@ class Allowance:
 
 
 @dataclass(frozen=True)
+class Blob:
+    """Something in a result that is no text: a picture, a sound, a file."""
+
+    media_type: str
+    content: bytes
+    placeholder: str
+    """The words in the result's content that stand for it."""
+
+
+@dataclass(frozen=True)
 class ToolResult:
     """How a call ended. `content` is what the model reads; `error_code` is stable, None when `status` is `ok`."""
 
@@ -86,6 +98,18 @@ class ToolResult:
     artifact_id: str | None = None
     allowances: tuple[Allowance, ...] = ()
     """What the rate limits that the call came under still allow."""
+    blobs: tuple[Blob, ...] = ()
+    """What has still to be kept; the path hands on results without any."""
+
+
+class Artifacts(Protocol):
+    """Where results are kept whole that are too big for a prompt, or no text. Its owner alone gets at them."""
+
+    async def keep(self, call: ToolCall, number: int, media_type: str, content: bytes) -> str | None:
+        """Returns the artifact's id once it is durable; None when it cannot be kept.
+
+        `number` tells the artifacts of one call apart: what is kept again under the same one is the same artifact.
+        """
 
 
 class Ledger(Protocol):

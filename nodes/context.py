@@ -1,6 +1,6 @@
 """What a run hands to its nodes beside the state. Never checkpointed: it is made anew at each claim."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,6 +19,26 @@ class ModelCatalog(Protocol):
         Raises `ModelError` when no selector of the agent can be used, saying what to configure.
         """
 
+    def sees(self, agent: AgentSpec) -> bool:
+        """Returns whether the agent has a model that is known to see images."""
+
+
+class Artifacts(Protocol):
+    """What tool calls have left that is too big for a prompt, or no text; the caller's own alone."""
+
+    async def within_reach(self, caller: Caller) -> bool:
+        """Returns whether the caller's run, or an earlier one of its conversation, has any."""
+
+    async def pictures(self, caller: Caller, call_ids: Collection[str]) -> list[str]:
+        """Returns the pictures that these calls brought as `data:` URLs, the newest few of them, oldest first."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the house keeps for its runs. Notebooks and Studio have none of it."""
+
+    artifacts: Artifacts | None = None
+
 
 @dataclass(frozen=True)
 class RunContext:
@@ -34,6 +54,8 @@ class RunContext:
 
     earlier_calls: Mapping[str, ToolResult | None] = field(default_factory=dict)
     """Tool calls of earlier attempts by call id: their results, or None for one that was started and never ended."""
+
+    surroundings: Surroundings = Surroundings()
 
     def caller(self, agent: str) -> Caller:
         return Caller(owner=self.owner, agent=agent, run_id=self.run_id, role=self.role)

@@ -20,6 +20,7 @@ from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpe
 from nodes.lasting import lasting
 from nodes.models.port import ModelError, Usage
 from nodes.prompting import Brief, build_prompt, has_pictures
+from nodes.reach import find_tools, pictures_of_tools
 from nodes.state import BUDGET_EXCEEDED, PlanStep, StepChannel, StepInput, StepOutput, StepResult, StepState, ToolTask
 from nodes.toolcalls import answers_directly, offered_now, run_tool_call
 from nodes.turn import take_turn
@@ -104,17 +105,18 @@ class _Voice:
 
 async def _take_turn(state: StepState, context: RunContext, voice: _Voice) -> AIMessage:
     agent, conversation = context.agents[state["step"]["agent"]], state["messages"]
-    model = context.models.for_agent(agent, images=has_pictures(conversation))
+    shown = await pictures_of_tools(context, agent, state.get("turns", []))
+    model = context.models.for_agent(agent, images=has_pictures(conversation) or bool(shown))
     await wait_for_tools(context.tools, agent, voice.think)
     await wait_for_model(model, voice.think)
-    specs = offered_now(context.tools.specs(agent.allowed_tools), state.get("turns", []))
-    prompt = build_prompt(_brief(agent, state), specs, model.context_tokens)
+    specs = offered_now(await find_tools(context, agent, model.context_tokens), state.get("turns", []))
+    prompt = build_prompt(_brief(agent, state, shown), specs, model.context_tokens)
     if prompt.shortened and not state.get("turns"):
         voice.think("The message is longer than this model can read; its middle was left out.\n")
     return await take_turn(model, prompt.messages, specs, voice.say, voice.channel, voice.said)
 
 
-def _brief(agent: AgentSpec, state: StepState) -> Brief:
+def _brief(agent: AgentSpec, state: StepState, shown: Sequence[AnyMessage]) -> Brief:
     return Brief(
         agent=agent,
         system=agent.system_prompt,
@@ -122,7 +124,7 @@ def _brief(agent: AgentSpec, state: StepState) -> Brief:
         task=state["step"]["task"],
         today=datetime.now(UTC).date(),
         earlier=state["earlier"],
-        turns=state.get("turns", []),
+        turns=[*state.get("turns", []), *shown],
     )
 
 

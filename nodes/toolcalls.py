@@ -11,6 +11,7 @@ from nodes.context import RunContext
 from nodes.facts import Said, StepOpened
 from nodes.lasting import Update
 from nodes.ledger import StreamLedger
+from nodes.reach import result_room
 from nodes.state import ToolTask
 from nodes.warmup import wait_for_tools
 
@@ -31,7 +32,13 @@ async def run_tool_call(task: ToolTask, runtime: Runtime[RunContext]) -> Update:
         context.tools, context.agents[step["agent"]], lambda text: write(Said(step["id"], "reasoning", text))
     )
     spec = _find_spec(context, step["agent"], task["tool"])
-    call = ToolCall(task["call_id"], task["tool"], task["arguments"], context.caller(step["agent"]))
+    call = ToolCall(
+        task["call_id"],
+        task["tool"],
+        task["arguments"],
+        context.caller(step["agent"]),
+        room=result_room(context, step["agent"]),
+    )
     if task["repeats"] > _REPEATS_MADE:
         return {"turns": [_message(call, "error", _again(made=False), direct=False)]}
     result = await _result_of(call, spec, context, StreamLedger(step["id"], write, context.acknowledged))

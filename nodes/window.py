@@ -20,6 +20,11 @@ def count_tokens(text: str) -> int:
     return len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN + 1
 
 
+def bytes_of(tokens: int) -> int:
+    """Returns how many bytes of text are counted as so many tokens."""
+    return tokens * _BYTES_PER_TOKEN
+
+
 def count_message(message: AnyMessage) -> int:
     pictures = len(pictures_of(message))
     calls = json.dumps([call["args"] for call in message.tool_calls]) if isinstance(message, AIMessage) else ""

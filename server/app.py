@@ -18,7 +18,7 @@ from server.docs_page import add_docs_page
 from server.edge import RequestEdge
 from server.openapi import build_openapi
 from server.problems import add_problem_responses
-from server.routes import agents, completions, conversations, health, messages, runs, tools
+from server.routes import agents, artifacts, completions, conversations, health, messages, runs, tools
 from server.version import VERSION
 
 DESCRIPTION: Final = """\
@@ -35,6 +35,8 @@ _ROUTERS: Final = (
     runs.sockets,
     agents.router,
     tools.router,
+    artifacts.of_run,
+    artifacts.router,
     completions.router,
     health.router,
 )

@@ -5,13 +5,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from config.agents import ROUTER, AgentSpec
 from config.settings import Settings
+from mcp_config.artifact_tool import build_artifact_tool
+from mcp_config.guards import Guards
 from mcp_config.registry import Deadlines, open_registry
+from nodes.context import Surroundings
 from nodes.models.catalog import Models, open_models
 from nodes.routing import build_warm_up
 from server.application import Application
 from server.completions.terms import Terms
 from server.configuration import load_configuration
 from server.db.store import open_store
+from server.engine.artifacts import ArtifactShelf
 from server.engine.checkpoints import open_checkpoints
 from server.engine.engine import open_engine
 from server.engine.ledger import ToolLedger
@@ -38,10 +42,13 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         store = await stack.enter_async_context(open_store(settings.database_url))
         models = await stack.enter_async_context(open_models(settings, configuration.agents))
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
-        registry = open_registry(configuration.servers, configuration.policies, find_agent, deadlines)
+        shelf = ArtifactShelf(store)
+        guards = Guards(artifacts=shelf)
+        registry = open_registry(configuration.servers, configuration.policies, find_agent, deadlines, guards)
         tools = await stack.enter_async_context(registry)
+        tools.add_local(build_artifact_tool(shelf))
         checkpoints = await stack.enter_async_context(open_checkpoints(settings.data_dir))
-        agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints)
+        agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints, Surroundings(shelf))
         await agents.seed(configuration.agents.agents)
         engine = open_engine(store, agents, checkpoints, settings.data_dir, settings.run_concurrency)
         running = await stack.enter_async_context(engine)

@@ -20,6 +20,7 @@ _TAGS: Final = [
     {"name": "runs", "description": "One execution: planned, worked on step by step, followed live, read afterwards."},
     {"name": "agents", "description": "Who does the work. Agents are data."},
     {"name": "tools", "description": "What agents may use, from MCP servers."},
+    {"name": "artifacts", "description": "Results and files that are too long for a prompt, or no text, kept whole."},
     {"name": "openai", "description": "The same agents and runs, as OpenAI's clients expect them."},
     {"name": "health", "description": "Is it alive, is it ready, what is it."},
 ]

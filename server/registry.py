@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from config.agents import NEEDED, ROUTER, AgentSpec
 from graph.runner import GraphRunner
 from mcp_config.tools import ToolBox
-from nodes.context import ModelCatalog
+from nodes.context import ModelCatalog, Surroundings
 from nodes.models.port import ModelError
 from nodes.models.selectors import Aliases, build_selection
 from server.agent_changes import build_changed, check_version, seen_version
@@ -58,8 +58,10 @@ class AgentRegistry:
         models: ModelCatalog,
         tools: ToolBox,
         checkpointer: BaseCheckpointSaver[str],
+        surroundings: Surroundings = Surroundings(),  # noqa: B008 - frozen
     ) -> None:
         """`aliases` are the names that an agent's `model` may use, and what they stand for."""
+        self._surroundings = surroundings
         self._agents, self._aliases = agents, aliases
         self._models, self._tools, self._checkpointer = models, tools, checkpointer
         self._newest: dict[str, AgentSpec] = {}
@@ -188,7 +190,7 @@ class AgentRegistry:
 
     async def _build(self, revision: int) -> Edition:
         agents = await self._agents.enabled(revision)
-        runner = GraphRunner(agents, self._models, self._tools, self._checkpointer)
+        runner = GraphRunner(agents, self._models, self._tools, self._checkpointer, self._surroundings)
         return Edition(revision, agents, runner, self._models)
 
     def _check(self, spec: AgentSpec) -> None:

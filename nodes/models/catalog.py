@@ -43,6 +43,12 @@ class Models:
             selection = self._seeing(selection)
         return self._first_of(selection)
 
+    def sees(self, agent: AgentSpec) -> bool:
+        """Returns whether the agent has a model that is known to see images, or one is named `vision`."""
+        selection = build_selection(agent.selectors, self.aliases)
+        known = any(find_traits(selected.provider, selected.model).sees for selected in selection)
+        return known or VISION in self.aliases
+
     def for_chores(self) -> ChatModel:
         """Returns the model for short work that no agent does: `fast` where that is configured, else the default one.
 

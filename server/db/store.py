@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from server.db.agents import Agents
+from server.db.artifacts import Artifacts
 from server.db.conversations import Conversations
 from server.db.database import Database, open_database
 from server.db.events import EventLog
@@ -28,6 +29,7 @@ class Store:
     runs: Runs
     events: EventLog
     tool_calls: ToolCalls
+    artifacts: Artifacts
     agents: Agents
     feed: Feed
 
@@ -55,6 +57,7 @@ async def open_store(database_url: str) -> AsyncIterator[Store]:
             runs=Runs(database),
             events=EventLog(database, feed),
             tool_calls=ToolCalls(database),
+            artifacts=Artifacts(database),
             agents=Agents(database),
             feed=feed,
         )

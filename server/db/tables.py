@@ -240,7 +240,7 @@ class ArtifactRow(Row):
     media_type: Mapped[str]
     size: Mapped[int]
     """Bytes of `content`."""
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     created_at: Mapped[datetime]
 
 

@@ -50,6 +50,9 @@ class OneModel:
 
     model: ChatModel
 
+    def sees(self, agent: AgentSpec) -> bool:
+        return False
+
     def for_agent(self, agent: AgentSpec, *, images: bool = False) -> ChatModel:
         return self.model
 

@@ -14,9 +14,10 @@ from config.agents import AgentPolicies, AgentSpec
 from config.ids import new_id
 from config.policies import Rule, ToolPolicies, ToolSettings
 from mcp_config.connection import ServerHealth
+from mcp_config.guards import Guards
 from mcp_config.registry import Deadlines, ToolRegistry, open_registry
 from mcp_config.server_config import ServerConfig
-from mcp_config.tools import Caller, ToolCall, ToolResult
+from mcp_config.tools import Artifacts, Caller, ToolCall, ToolResult
 from tests.support.waiting import until
 
 CHAOS = Path(__file__).parent.parent / "support" / "chaos_server.py"
@@ -84,9 +85,11 @@ async def open_rig(
     agents: Sequence[AgentSpec] = (),
     start: float = 4.0,
     call: float = 5.0,
+    artifacts: Artifacts | None = None,
 ) -> AsyncIterator[Rig]:
     known = {one.id: one for one in agents or [agent()]}
-    async with open_registry(servers, policies, known.get, Deadlines(start, call)) as registry:
+    guards = Guards(artifacts=artifacts)
+    async with open_registry(servers, policies, known.get, Deadlines(start, call), guards) as registry:
         await registry.ready(["*"])
         yield Rig(registry)
 

@@ -29,6 +29,9 @@ LONE: JsonValue = {"steps": [{"agent": "tool-agent"}]}
 class OneModel:
     model: ChatModel
 
+    def sees(self, agent: AgentSpec) -> bool:
+        return False
+
     def for_agent(self, agent: AgentSpec, *, images: bool = False) -> ChatModel:
         return self.model
 
