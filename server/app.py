@@ -16,6 +16,7 @@ from server.completions.refusals import OpenAIRefusals
 from server.composition import open_application
 from server.docs_page import add_docs_page
 from server.edge import RequestEdge
+from server.idempotency import Idempotency
 from server.openapi import build_openapi
 from server.problems import add_problem_responses
 from server.routes import agents, artifacts, completions, conversations, health, messages, runs, tools
@@ -72,6 +73,7 @@ def build_app(settings: Settings) -> FastAPI:
             Middleware(RequestEdge),
             Middleware(Authentication),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+            Middleware(Idempotency),
         ],
         docs_url=None,
         redoc_url=None,

@@ -7,13 +7,27 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from server.completions.objects import ChatCompletionChunk
-from server.problems import MEDIA_TYPE
+from server.completions.refusals import RefusalObject, is_openai_path
+from server.idempotency import HEADER, KEY_PATTERN, REPLAYED
+from server.problems import MEDIA_TYPE, Problem
 from server.sse import EventStream
 
 # `Any` throughout: a JSON document of a hundred shapes, read only here.
 Document = dict[str, Any]
 
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
+_KEY: Final = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Makes the request safe to send again: for 24 hours the same key gets the first answer.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+}
+_REPLAYED: Final = {
+    "description": "`true` when this is the answer to an earlier request with the same `Idempotency-Key`.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
 _TAGS: Final = [
     {"name": "conversations", "description": "What belongs together: messages and the runs that answer them."},
     {"name": "messages", "description": "What was said."},
@@ -32,6 +46,7 @@ def build_openapi(app: FastAPI) -> Document:
     )
     _name_events(document)
     _name_chunks(document)
+    _tell_of_keys(document)
     for _, response in _responses(document):
         content = response.get("content", {})
         for media_type in [each for each in content if content[each]["schema"] == _PROBLEM]:
@@ -43,6 +58,21 @@ def _responses(document: Document) -> Iterator[tuple[str, Document]]:
     for path in document["paths"].values():
         for operation in path.values():
             yield from operation["responses"].items()
+
+
+def _tell_of_keys(document: Document) -> None:
+    """Says of every POST that it takes an `Idempotency-Key`: that is a ring around the routes, unknown to them."""
+    for path, item in document["paths"].items():
+        if "post" not in item:
+            continue
+        operation, schema = item["post"], RefusalObject.__name__ if is_openai_path(path) else Problem.__name__
+        operation["parameters"] = [*operation.get("parameters", []), _KEY]
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+        operation["responses"].setdefault("409", {"description": "Conflict", "content": content})
+        operation["responses"] = dict(sorted(operation["responses"].items()))
+        for status, response in operation["responses"].items():
+            if int(status) < 400:
+                response.setdefault("headers", {})[REPLAYED] = _REPLAYED
 
 
 def _name_events(document: Document) -> None:

@@ -59,6 +59,14 @@ def test_both_streams_are_described_by_the_events(document: Document) -> None:
     assert set(events) >= TERMINAL
 
 
+def test_every_post_takes_an_idempotency_key(document: Document) -> None:
+    posts = [item["post"] for item in document["paths"].values() if "post" in item]
+    assert posts
+    for operation in posts:
+        assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
+        assert {"409", "422"} <= set(operation["responses"])
+
+
 def test_requests_show_an_example(document: Document) -> None:
     for _, operation in operations(document):
         for content in operation.get("requestBody", {}).get("content", {}).values():

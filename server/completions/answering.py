@@ -18,8 +18,9 @@ from server.completions.rich import RichDialect
 from server.completions.tasks import Chore, do_task
 from server.completions.visit import Visit
 from server.completions.wording import CompletionRequest
+from server.db.once import find_made
 from server.errors import Failed
-from server.resources import NewRun
+from server.resources import NewRun, Run
 from server.sse import EventStream
 
 RUN_HEADER: Final = "X-Open-Agent-Run-Id"
@@ -30,17 +31,22 @@ async def answer(app: Application, visit: Visit, asked: CompletionRequest, reque
     agent_id = await get_agent_id(app, asked.model)
     if visit.task:
         return await _answer_task(app, visit, asked, request)
-    question = await app.store.histories.place(visit.owner, build_history(asked, visit))
-    new = NewRun(agent_id=agent_id, multitask=visit.multitask)
-    run = await app.engine.create_run(
-        visit.owner, visit.role, question.conversation_id, new, question=question.message_id
-    )
+    made = find_made()  # by this very request, when it came before
+    run = await app.store.runs.get(visit.owner, made) if made else await _start(app, visit, asked, agent_id)
     completion = Completion(f"chatcmpl-{run.id}", int(run.created_at.timestamp()), asked.model)
     reading = Reading(app, visit.owner, run, visit.on_disconnect)
     headers = {RUN_HEADER: run.id}
     if asked.stream:
         return reading.stream(_dialect(completion, visit, asked), headers)
     return JSONResponse(await reading.whole(completion, request), headers=headers)
+
+
+async def _start(app: Application, visit: Visit, asked: CompletionRequest, agent_id: str) -> Run:
+    question = await app.store.histories.place(visit.owner, build_history(asked, visit))
+    new = NewRun(agent_id=agent_id, multitask=visit.multitask)
+    return await app.engine.create_run(
+        visit.owner, visit.role, question.conversation_id, new, question=question.message_id
+    )
 
 
 def _dialect(completion: Completion, visit: Visit, asked: CompletionRequest) -> Dialect:

@@ -7,6 +7,7 @@ from sqlalchemy import and_, delete, func, select, update
 
 from config.agents import AgentSpec
 from server.db.database import Database
+from server.db.once import Once
 from server.db.paging import build_page, page_of, rows_of_page
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import AgentRow, AgentVersionRow, RevisionRow
@@ -45,10 +46,16 @@ class Agents:
             Conflict: the id is taken.
         """
 
+        once = Once()
+
         async def work(session: WriteSession) -> AgentSpec:
+            if earlier := await once.find(session, AgentRow):
+                return earlier.spec
             if await session.get(AgentRow, spec.id) is not None:
                 raise Conflict("agent_exists", f"There is an agent {spec.id} already; change it with PATCH.")
-            return await _write_next(session, spec)
+            made = await _write_next(session, spec)
+            await once.note(session, made.id)
+            return made
 
         return await self._database.write(work)
 

@@ -10,6 +10,7 @@ from config.ids import after, new_id
 from server.db.attachments import check_attachments
 from server.db.conversations import get_conversation
 from server.db.database import Database
+from server.db.once import Once
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import MessageRow
@@ -30,8 +31,11 @@ class Messages:
             Invalid: the parent is of no message here, or an attachment cannot be used.
         """
         check_attachments(new.attachments)
+        once = Once()
 
         async def work(session: WriteSession) -> Message:
+            if earlier := await once.find(session, MessageRow):
+                return _resource(earlier)
             await get_conversation(session, owner, conversation_id, locked=True)
             parent, floating = await _place(session, conversation_id, new.parent_id)
             row = MessageRow(
@@ -47,6 +51,7 @@ class Messages:
                 created_at=datetime.now(UTC),
             )
             session.add(row)
+            await once.note(session, row.id)
             return _resource(row)
 
         return await self._database.write(work)

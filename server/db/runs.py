@@ -14,6 +14,7 @@ from graph.events import Usage
 from server.db.conversations import get_conversation
 from server.db.database import Database
 from server.db.messages import find_question, leave_out, settle_parents
+from server.db.once import Once
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.steps import read_steps
@@ -55,7 +56,11 @@ class Runs:
             Conflict: there is no user message to answer, or another run is active and this one gives way to it.
         """
 
+        once = Once()
+
         async def work(session: WriteSession) -> Run:
+            if earlier := await once.find(session, RunRow):
+                return _resource(earlier)
             await get_conversation(session, owner, conversation_id, locked=True)
             asked = question or await find_question(session, conversation_id)
             if asked is None:
@@ -66,6 +71,7 @@ class Runs:
             row = _new_row(owner, role, conversation_id, new, revision, asked)
             row.id = after(await _find_newest(session, conversation_id), row.id)
             session.add(row)
+            await once.note(session, row.id)
             return _resource(row)
 
         return await self._database.write(work)

@@ -12,7 +12,7 @@ async def read_steps(session: ReadSession, run_id: str) -> list[Step]:
     calls: dict[str | None, list[ToolCall]] = {}
     of_run = select(ToolCallRow).where(ToolCallRow.run_id == run_id)
     for row in await session.scalars(of_run.order_by(ToolCallRow.started_at, ToolCallRow.id)):
-        calls.setdefault(row.step_id, []).append(_call(row))
+        calls.setdefault(row.step_id, []).append(call_resource(row))
     steps = select(StepRow).where(StepRow.run_id == run_id).order_by(StepRow.first_seq)
     return [_step(row, calls.get(row.id, [])) for row in await session.scalars(steps)]
 
@@ -32,7 +32,7 @@ def _step(row: StepRow, calls: list[ToolCall]) -> Step:
     )
 
 
-def _call(row: ToolCallRow) -> ToolCall:
+def call_resource(row: ToolCallRow) -> ToolCall:
     return ToolCall(
         id=row.id,
         tool=row.tool,

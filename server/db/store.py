@@ -14,6 +14,7 @@ from server.db.database import Database, open_database
 from server.db.events import EventLog
 from server.db.feed import Feed
 from server.db.histories import Histories
+from server.db.idempotency import IdempotencyKeys
 from server.db.messages import Messages
 from server.db.migrating import migrate
 from server.db.runs import Runs
@@ -31,6 +32,7 @@ class Store:
     tool_calls: ToolCalls
     artifacts: Artifacts
     agents: Agents
+    idempotency: IdempotencyKeys
     feed: Feed
 
     async def check(self) -> None:
@@ -59,5 +61,6 @@ async def open_store(database_url: str) -> AsyncIterator[Store]:
             tool_calls=ToolCalls(database),
             artifacts=Artifacts(database),
             agents=Agents(database),
+            idempotency=IdempotencyKeys(database),
             feed=feed,
         )

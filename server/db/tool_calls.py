@@ -6,9 +6,13 @@ from sqlalchemy import select, update
 
 from graph.events import Failure
 from mcp_config.tools import ToolCall, ToolResult
+from server import resources
 from server.db.database import Database
+from server.db.once import Once
 from server.db.sessions import WriteSession
+from server.db.steps import call_resource
 from server.db.tables import ToolCallRow
+from server.errors import NotFound
 
 
 class ToolCalls:
@@ -27,8 +31,11 @@ class ToolCalls:
             started_at=datetime.now(UTC),
         )
 
+        once = Once()
+
         async def work(session: WriteSession) -> None:
             session.add(row)
+            await once.note(session, row.id)
 
         await self._database.write(work)
 
@@ -46,6 +53,25 @@ class ToolCalls:
 
         async def work(session: WriteSession) -> None:
             await session.execute(update(ToolCallRow).where(*guard).values(outcome))
+
+        await self._database.write(work)
+
+    async def get(self, owner: str, call_id: str) -> resources.ToolCall:
+        """Raises: NotFound."""
+        async with self._database.read() as session:
+            row = await session.get(ToolCallRow, call_id)
+            if row is None or row.owner != owner:
+                raise NotFound("call_not_found", f"There is no tool call {call_id}.")
+            return call_resource(row)
+
+    async def give_up_lost(self) -> None:
+        """Ends as `unknown` the calls without a run that a process had begun when it died. A run's are its engine's."""
+        lost = Failure(code="outcome_lost", detail="The server went down while the call was under way.")
+        outcome = {"status": "unknown", "error": lost, "ended_at": datetime.now(UTC)}
+        begun = (ToolCallRow.run_id.is_(None), ToolCallRow.status == "running")
+
+        async def work(session: WriteSession) -> None:
+            await session.execute(update(ToolCallRow).where(*begun).values(outcome))
 
         await self._database.write(work)
 

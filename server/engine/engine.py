@@ -180,6 +180,7 @@ async def open_engine(
         stack.enter_context(_lock(data_dir))
         engine = Engine(store, registry, concurrency)
         stack.push_async_callback(engine.stop)
+        await store.tool_calls.give_up_lost()
         await prune_checkpoints(checkpoints, await engine.resume())
         yield engine
 

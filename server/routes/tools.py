@@ -8,6 +8,7 @@ from graph.events import Failure
 from mcp_config import tools
 from mcp_config.registry import UnknownTool
 from server.auth import Admin, Caller
+from server.db.once import find_made
 from server.errors import ApiError, Forbidden, Invalid, NotFound, Unavailable
 from server.resources import Page, PageQuery, Tool, ToolCall
 from server.routes.bodies import InvocationBody
@@ -45,6 +46,8 @@ async def invoke_tool(app: App, admin: Admin, name: ToolName, invocation: Invoca
 
     A call that is refused on the way is a problem; one that reached its server answers 200, and `status` tells.
     """
+    if made := find_made():  # this very request came before, and its call must not come twice
+        return await app.store.tool_calls.get(admin.name, made)
     caller = tools.Caller(owner=admin.name, role=admin.role)
     call = tools.ToolCall(id=new_id("call"), tool=name, arguments=invocation.arguments, caller=caller)
     result = await app.tools.call(call, app.ledger)
