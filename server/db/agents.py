@@ -45,7 +45,6 @@ class Agents:
         Raises:
             Conflict: the id is taken.
         """
-
         once = Once()
 
         async def work(session: WriteSession) -> AgentSpec:
@@ -82,11 +81,17 @@ class Agents:
             NotFound: there was no such version.
         """
 
+        once = Once()
+
         async def work(session: WriteSession) -> AgentSpec:
+            if earlier := await once.find(session, AgentRow):
+                return earlier.spec
             old = (await _get_version(session, agent_id, version)).spec
             present = await session.get(AgentRow, agent_id)
             check(old, present.spec if present else None)
-            return await _write_next(session, old)
+            restored = await _write_next(session, old)
+            await once.note(session, restored.id)
+            return restored
 
         return await self._database.write(work)
 

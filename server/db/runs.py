@@ -55,7 +55,6 @@ class Runs:
             NotFound: the conversation is not there, or another owner's.
             Conflict: there is no user message to answer, or another run is active and this one gives way to it.
         """
-
         once = Once()
 
         async def work(session: WriteSession) -> Run:
