@@ -82,7 +82,7 @@ async def test_key_of_a_run_that_failed_can_be_freed_and_others_cannot(store: St
         run = await store.runs.create(OWNER, "user", conversation_id, NewRun(agent_id="general"), revision=1)
     await store.idempotency.free_after_failure(sent())
     assert await store.idempotency.find(sent()) is not None
-    await store.events.cancel_queued(run.id)
+    await store.events.cancel_idle(run.id)
     await store.idempotency.free_after_failure(sent())
     assert await store.idempotency.find(sent()) is None
 
