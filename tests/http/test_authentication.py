@@ -10,7 +10,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OPEN = {"/", "/healthz", "/readyz", "/docs", "/openapi.json"}
 ID = "01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"
-FILLED = {"conversation_id": f"conv_{ID}", "run_id": f"run_{ID}", "agent_id": "general", "name": "time__convert_time"}
+FILLED = {
+    "conversation_id": f"conv_{ID}",
+    "run_id": f"run_{ID}",
+    "agent_id": "general",
+    "version": "1",
+    "name": "time__convert_time",
+}
 
 
 async def routes(client: httpx.AsyncClient) -> list[tuple[str, str]]:
