@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
 
 from config.yaml_file import load_yaml
 
@@ -17,6 +27,8 @@ RESERVED: Final = frozenset({"dispatch", "synthesis", "model", "tools", "open-ag
 AgentId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 ModelSelector = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(:.+)?$", max_length=200)]
 """`provider:name`, or an alias from `models:`."""
+ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z]+:.+$", max_length=200)]
+"""`provider:name`, never an alias."""
 ModelSelectors = Annotated[list[ModelSelector], Field(min_length=1, max_length=8)]
 ToolGlob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?-]{1,80}$")]
 Redaction = Literal["email", "phone", "card", "iban", "ip"]
@@ -40,9 +52,22 @@ class Limits(_Strict):
     """Budgets of one run; the tightest of agent, policy and request wins. None is no limit of its own."""
 
     steps: PositiveInt | None = None
+    """Steps begun, planning and synthesis included."""
     tool_calls: PositiveInt | None = None
+    """Tool calls that models asked for."""
     tokens: PositiveInt | None = None
+    """Tokens that model calls took, input and output together."""
     seconds: PositiveInt | None = None
+    """Time at work; waiting in the queue or for an approval does not count."""
+    cost_usd: PositiveFloat | None = None
+    """What model calls cost by the `prices:` of agents.yaml."""
+
+
+class Price(_Strict):
+    """What a model costs, in US dollars for a million tokens."""
+
+    input: NonNegativeFloat
+    output: NonNegativeFloat
 
 
 class SqlPolicy(_Strict):
@@ -94,9 +119,10 @@ class AgentSpec(_Strict):
 
 
 class AgentsFile(_Strict):
-    """The whole of `agents.yaml`: model aliases and the agents that seed the registry."""
+    """The whole of `agents.yaml`: model aliases, prices, and the agents that seed the registry."""
 
     models: dict[str, ModelSelector | ModelSelectors] = {}
+    prices: dict[ModelName, Price] = {}
     agents: list[AgentSpec]
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt, StringConstraints
 
+from config.agents import Limits
 from config.api_keys import ROLES, Role
 from config.yaml_file import load_yaml
 
@@ -79,6 +80,8 @@ class ToolPolicies(_Strict):
     tools: dict[str, ToolSettings] = {}
     """Keys are globs over `server__tool`; `*` holds the defaults."""
     rates: CallerRates = CallerRates()
+    limits: Limits = Limits()
+    """Budgets of every run, whoever asks for it."""
 
 
 def load_policies(path: Path) -> ToolPolicies:

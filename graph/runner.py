@@ -17,14 +17,16 @@ from config.agents import ROUTER, AgentSpec
 from config.api_keys import Role
 from config.ids import derive_id
 from graph.builder import NAME, build_graph
+from graph.deadlines import Deadlines
 from graph.events import RunEvent
 from graph.outbox import Outbox
 from graph.translate import Translation
 from mcp_config.tools import ToolBox, ToolResult
+from nodes.budget import Bound, Budget, BudgetExceeded
 from nodes.context import ModelCatalog, RunContext, Surroundings
 from nodes.facts import CallStarted, NodeEnding
-from nodes.models.port import Usage
-from nodes.state import RunState
+from nodes.spending import Spending
+from nodes.state import RunFailure, RunState
 
 _RECURSION_LIMIT: Final = 200
 """Far above what turns and plans allow: budgets end a run, not LangGraph's own brake."""
@@ -32,7 +34,7 @@ _RECURSION_LIMIT: Final = 200
 
 @dataclass(frozen=True)
 class RunInput:
-    """What a run begins with, the same in every attempt but for the last three fields."""
+    """What a run begins with."""
 
     run_id: str
     conversation_id: str
@@ -46,6 +48,10 @@ class RunInput:
     """Whether the log already holds `run.started`."""
     earlier_calls: Mapping[str, ToolResult | None] = field(default_factory=dict)
     """Tool calls of earlier attempts: their results, or None for one that was started and never ended."""
+    bounds: Sequence[Bound] = ()
+    """What its request and the policies allow; the limits of its agent are added here."""
+    spending: Spending = field(default_factory=Spending)
+    """What earlier attempts took; this one adds to it while it works."""
 
 
 class GraphRunner:
@@ -94,9 +100,8 @@ class GraphRunner:
                 outbox.put([translation.resumed(_resume_point(saved, run))])
             else:
                 outbox.put([translation.started(run.conversation_id, run.agent_id)])
-            state = await self._drive(run, config, saved, translation, outbox)
-            usage = Usage(state.get("input_tokens", 0), state.get("output_tokens", 0))
-            outbox.put(translation.ending(state.get("failure"), usage))
+            failure = await self._drive_in_time(run, config, saved, translation, outbox)
+            outbox.put(translation.ending(failure, run.spending.usage))
         finally:
             outbox.close()
 
@@ -106,13 +111,33 @@ class GraphRunner:
         snapshot = await self._graph.aget_state(config)
         return snapshot if snapshot.created_at else None
 
-    async def _drive(
+    async def _drive_in_time(
         self,
         run: RunInput,
         config: RunnableConfig,
         saved: StateSnapshot | None,
         translation: Translation,
         outbox: Outbox,
+    ) -> RunFailure | None:
+        """Runs the graph to its end, or to that of its time, and returns why it has failed."""
+        context = self._context(run)
+        deadlines = Deadlines(context.budget)
+        try:
+            async with deadlines.kept():
+                state = await self._drive(run, context, config, saved, translation, outbox, deadlines)
+        except BudgetExceeded as error:
+            return RunFailure(code=error.code, detail=str(error))
+        return state.get("failure")
+
+    async def _drive(
+        self,
+        run: RunInput,
+        context: RunContext,
+        config: RunnableConfig,
+        saved: StateSnapshot | None,
+        translation: Translation,
+        outbox: Outbox,
+        deadlines: Deadlines,
     ) -> RunState:
         """Runs the graph to its end and returns the last state."""
         state = cast(RunState, saved.values) if saved else RunState(messages=[*run.messages], agent_id=run.agent_id)
@@ -121,7 +146,7 @@ class GraphRunner:
         stream = self._graph.astream(
             None if saved else state,
             config,
-            context=self._context(run),
+            context=context,
             stream_mode=["custom", "values"],
             subgraphs=True,
             durability="sync" if self._checkpointer else None,
@@ -130,6 +155,7 @@ class GraphRunner:
         async for part in stream:
             if part["type"] == "custom":
                 fact = part["data"]
+                deadlines.hear(fact)
                 receipt = fact.receipt if isinstance(fact, CallStarted | NodeEnding) else None
                 outbox.put(translation.events(fact), receipt)
             elif part["type"] == "values" and not part["ns"]:
@@ -137,6 +163,8 @@ class GraphRunner:
         return state
 
     def _context(self, run: RunInput) -> RunContext:
+        agent = self._agents.get(run.agent_id)
+        own = [Bound(agent.policies.limits, f"the agent {agent.id}")] if agent else []
         return RunContext(
             run_id=run.run_id,
             owner=run.owner,
@@ -147,6 +175,7 @@ class GraphRunner:
             acknowledged=True,
             earlier_calls=run.earlier_calls,
             surroundings=self._surroundings,
+            budget=Budget(run.spending, (*run.bounds, *own), self._agents),
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict, assert_never
+from typing import Final, TypedDict, assert_never
 
 from config.ids import new_id
 from graph.events import (
@@ -23,10 +23,14 @@ from graph.events import (
     ToolCallStarted,
     Usage,
 )
-from mcp_config.tools import ToolCall
+from mcp_config.tools import ToolCall, ToolResult
 from nodes.facts import CallEnded, CallStarted, Fact, NodeEnding, PlanMade, Said, StepBroken, StepDone, StepOpened
 from nodes.models.port import Usage as Tokens
 from nodes.state import PlanStep, RunFailure
+
+_ENDED_WITH_RUN: Final = ToolResult(
+    "cancelled", "The run ended before this call had an outcome; it is not known whether it took effect.", "cancelled"
+)
 
 
 class _Envelope(TypedDict):
@@ -41,6 +45,7 @@ class Translation:
     run_id: str
     attempt: int
     _open_steps: set[str] = field(default_factory=set)
+    _open_calls: dict[str, CallStarted] = field(default_factory=dict)
 
     @property
     def _envelope(self) -> _Envelope:
@@ -68,6 +73,7 @@ class Translation:
             case Said():
                 return ModelDelta(**self._envelope, step_id=fact.step_id, channel=fact.channel, delta=fact.text)
             case CallStarted():
+                self._open_calls[fact.call.id] = fact
                 return self._call_started(fact.step_id, fact.call)
             case CallEnded():
                 return self._call_ended(fact)
@@ -77,12 +83,14 @@ class Translation:
                 assert_never(fact)
 
     def ending(self, failure: RunFailure | None, usage: Tokens) -> list[RunEvent]:
-        """Returns the terminal event, after the closing ones of steps that a failure left open."""
+        """Returns the terminal event, after the closing ones of calls and steps that a failure left open."""
         if failure is None:
             return [RunCompleted(**self._envelope, message_id=new_id("msg"), usage=build_usage(usage))]
+        ended = [CallEnded(fact.step_id, fact.call, _ENDED_WITH_RUN) for fact in self._open_calls.values()]
         broken = [StepBroken(step_id, failure["code"], failure["detail"]) for step_id in sorted(self._open_steps)]
         error = Failure(code=failure["code"], detail=failure["detail"])
-        return [*map(self._closed, broken), RunFailed(**self._envelope, error=error, usage=build_usage(usage))]
+        closing = [*map(self._event, ended), *map(self._event, broken)]
+        return [*closing, RunFailed(**self._envelope, error=error, usage=build_usage(usage))]
 
     def _opened(self, fact: StepOpened) -> list[RunEvent]:
         if fact.step_id in self._open_steps:
@@ -110,6 +118,7 @@ class Translation:
         )
 
     def _call_ended(self, fact: CallEnded) -> RunEvent:
+        self._open_calls.pop(fact.call.id, None)
         result = fact.result
         failure = Failure(code=result.error_code or result.status, detail=result.content)
         return ToolCallResult(

@@ -7,6 +7,8 @@ from typing import Protocol
 from config.agents import AgentSpec
 from config.api_keys import Role
 from mcp_config.tools import Caller, ToolBox, ToolResult
+from nodes.budget import Budget
+from nodes.metered import MeteredModel
 from nodes.models.port import ChatModel
 
 
@@ -56,6 +58,12 @@ class RunContext:
     """Tool calls of earlier attempts by call id: their results, or None for one that was started and never ended."""
 
     surroundings: Surroundings = Surroundings()
+    budget: Budget = field(default_factory=Budget)
+    """What the run may spend, and what it has spent."""
+
+    def metered(self, model: ChatModel, step_id: str, agent: str) -> MeteredModel:
+        """Returns the model as a step of this run may use it."""
+        return MeteredModel(model, self.budget, step_id, agent)
 
     def caller(self, agent: str) -> Caller:
         return Caller(owner=self.owner, agent=agent, run_id=self.run_id, role=self.role)

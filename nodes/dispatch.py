@@ -12,12 +12,14 @@ from langgraph.types import Command, Overwrite, Send
 
 from config.agents import ROUTER
 from config.ids import derive_id
+from nodes.budget import Budget
 from nodes.context import RunContext
 from nodes.facts import FactWriter, StepBroken, StepOpened
 from nodes.lasting import Update
 from nodes.progress import Progress
 from nodes.prompting import newest_question
 from nodes.state import PlanStep, RunState, StepInput, StepResult
+from nodes.synthesis import synthesis_id
 
 
 async def dispatch(state: RunState, runtime: Runtime[RunContext]) -> Command[str]:
@@ -39,10 +41,11 @@ async def dispatch(state: RunState, runtime: Runtime[RunContext]) -> Command[str
 
 def _go_on(state: RunState, context: RunContext, changes: Update) -> Command[str]:
     progress = Progress.of(state)
-    if failure := progress.failure(context.agents):
+    if failure := progress.failure():
         return Command(update=changes | {"failure": failure}, goto="__end__")
     if ready := progress.ready:
-        return Command(update=changes, goto=[_send(step, progress, state) for step in ready])
+        context.budget.check_steps(progress.coming(synthesis_id(context.run_id)))
+        return Command(update=changes, goto=[_send(step, progress, state, context.budget) for step in ready])
     if (answer := progress.answer) is not None:
         return Command(update=changes | {"messages": [AIMessage(answer)]}, goto="__end__")
     return Command(update=changes, goto="synthesis")
@@ -74,6 +77,7 @@ def _say_ends(ended: list[StepResult], write: FactWriter) -> None:
         write(StepBroken(result["step_id"], result["code"], result["output"]))
 
 
-def _send(step: PlanStep, progress: Progress, state: RunState) -> Send:
+def _send(step: PlanStep, progress: Progress, state: RunState, budget: Budget) -> Send:
+    budget.spending.of(step["id"])
     given = StepInput(step=step, earlier=progress.earlier(step), messages=state["messages"], channel=progress.channel)
     return Send(step["agent"], given)

@@ -72,13 +72,17 @@ class Progress:
                 now = replace(now, results=[*now.results, ended[-1]])
         return ended
 
-    def failure(self, agents: Mapping[str, AgentSpec]) -> RunFailure | None:
+    def coming(self, synthesis: str) -> list[str]:
+        """Returns the ids of all steps that the plan still needs, its synthesis among them."""
+        results = self._by_step
+        open_steps = [step["id"] for step in self.plan if step["id"] not in results]
+        return open_steps if self.channel == "answer" else [*open_steps, synthesis]
+
+    def failure(self) -> RunFailure | None:
         """Returns why the run must end: a budget is used up, or no step is left that could bring anything."""
         if over := next((result for result in self._failed if result["code"] == BUDGET_EXCEEDED), None):
             return RunFailure(code=BUDGET_EXCEEDED, detail=over["output"])
-        if ready := self.ready:
-            return self._over_steps(len(self.results) + len(ready), agents[self.agent_id])
-        if len(self._failed) == len(self.results):
+        if not self.ready and len(self._failed) == len(self.results):
             return _sum_up([result for result in self._failed if result["code"] != SKIPPED])
         return None
 
@@ -99,12 +103,6 @@ class Progress:
         if any(before in results and not _completed(results[before]) for before in step["depends_on"]):
             return SKIPPED, "the step was not run, because a step that it depends on failed"
         return None
-
-    def _over_steps(self, steps: int, agent: AgentSpec) -> RunFailure | None:
-        allowed = agent.policies.limits.steps
-        if allowed is None or steps <= allowed:
-            return None
-        return RunFailure(code=BUDGET_EXCEEDED, detail=f"the run needs {steps} steps; {agent.id} is allowed {allowed}")
 
 
 def _completed(result: StepResult | None) -> bool:

@@ -34,14 +34,16 @@ async def router(state: RunState, runtime: Runtime[RunContext]) -> RouterOutput:
     step_id = derive_id("step", context.run_id, "replan" if state.get("results") else "plan")
     write(StepOpened(step_id, "plan", ROUTER, newest_words(state["messages"])))
     try:
-        model = context.models.for_agent(context.agents[ROUTER])
+        context.budget.check_steps([step_id, "the plan's first"])  # a plan that nobody may carry out is not made
+        context.budget.spending.of(step_id)
+        model = context.metered(context.models.for_agent(context.agents[ROUTER]), step_id, ROUTER)
         await wait_for_model(model, lambda text: write(Said(step_id, "reasoning", text)))
-        steps, usage = await make_plan(model, context.agents, state["messages"], state.get("results", []))
+        steps, _ = await make_plan(model, context.agents, state["messages"], state.get("results", []))
     except ModelError as error:
         write(StepBroken(step_id, error.code, str(error)))
         raise
     write(PlanMade(step_id, steps))
-    write(StepDone(step_id, describe_plan(steps), usage))
+    write(StepDone(step_id, describe_plan(steps), context.budget.spending.usage_of(step_id)))
     return RouterOutput(plan=steps)
 
 
@@ -70,6 +72,7 @@ async def _ask_twice(
         except ModelError as error:
             if error.code != _BAD_OUTPUT:
                 raise
+            usage += error.usage
             prompt = [*prompt, _complain(error, agents)]
             continue
         usage += reply.usage

@@ -14,14 +14,15 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send
 
-from config.agents import AgentSpec, Limits
+from config.agents import AgentSpec
+from nodes.budget import BudgetExceeded
 from nodes.context import RunContext
 from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpened
 from nodes.lasting import lasting
-from nodes.models.port import ModelError, Usage
+from nodes.models.port import ModelError
 from nodes.prompting import Brief, build_prompt, has_pictures
 from nodes.reach import find_tools, pictures_of_tools
-from nodes.state import BUDGET_EXCEEDED, PlanStep, StepChannel, StepInput, StepOutput, StepResult, StepState, ToolTask
+from nodes.state import PlanStep, StepChannel, StepInput, StepOutput, StepResult, StepState, ToolTask
 from nodes.toolcalls import answers_directly, offered_now, run_tool_call
 from nodes.turn import take_turn
 from nodes.warmup import wait_for_model, wait_for_tools
@@ -29,10 +30,6 @@ from nodes.warmup import wait_for_model, wait_for_tools
 MAX_TURNS: Final = 12
 """Turns of one step with its model: an agent that needs more is going round in circles."""
 _GAP: Final = "\n\n"
-
-
-class BudgetExceeded(Exception):
-    """A limit was reached; `str(error)` names it."""
 
 
 def build_specialist(
@@ -55,18 +52,17 @@ async def take_part(state: StepState, runtime: Runtime[RunContext]) -> Command[s
     write(StepOpened(step["id"], "agent", step["agent"], step["task"], voice.said, voice.channel))
     if (answer := answers_directly(turns)) is not None:
         voice.say(voice.channel, (_GAP if voice.said else "") + answer)
-        return _complete(voice, turns)
+        return _complete(voice, runtime.context)
     try:
         message = await _take_turn(state, runtime.context, voice)
-        _check_budget(runtime.context.agents[step["agent"]].policies.limits, [*turns, message])
+        _check_turns([*turns, message])
+        runtime.context.budget.add_calls(step["id"], step["agent"], [call["id"] or "" for call in message.tool_calls])
     except ModelError as error:
         return _break_off(voice, error.code, str(error))
-    except BudgetExceeded as error:
-        return _break_off(voice, BUDGET_EXCEEDED, str(error))
     if message.tool_calls or message.invalid_tool_calls:
         calls = _calls(message, turns, voice)
         return Command(update={"turns": [message, *_refuse(message)]}, goto=calls or "model")
-    return _complete(voice, [*turns, message])
+    return _complete(voice, runtime.context)
 
 
 def words_of(turns: Sequence[AnyMessage]) -> str:
@@ -106,7 +102,8 @@ class _Voice:
 async def _take_turn(state: StepState, context: RunContext, voice: _Voice) -> AIMessage:
     agent, conversation = context.agents[state["step"]["agent"]], state["messages"]
     shown = await pictures_of_tools(context, agent, state.get("turns", []))
-    model = context.models.for_agent(agent, images=has_pictures(conversation) or bool(shown))
+    chosen = context.models.for_agent(agent, images=has_pictures(conversation) or bool(shown))
+    model = context.metered(chosen, state["step"]["id"], agent.id)
     await wait_for_tools(context.tools, agent, voice.think)
     await wait_for_model(model, voice.think)
     specs = offered_now(await find_tools(context, agent, model.context_tokens), state.get("turns", []))
@@ -128,22 +125,12 @@ def _brief(agent: AgentSpec, state: StepState, shown: Sequence[AnyMessage]) -> B
     )
 
 
-def _check_budget(limits: Limits, turns: Sequence[AnyMessage]) -> None:
-    """Holds the step to its limits before the calls of its newest turn are made."""
-    calls = sum(len(turn.tool_calls) for turn in turns if isinstance(turn, AIMessage))
-    tokens = _usage_of(turns)
-    if limits.tool_calls is not None and calls > limits.tool_calls:
-        raise BudgetExceeded(f"the step asked for {calls} tool calls; its agent is allowed {limits.tool_calls}")
-    if limits.tokens is not None and (spent := tokens.input_tokens + tokens.output_tokens) > limits.tokens:
-        raise BudgetExceeded(f"the step took {spent} tokens; its agent is allowed {limits.tokens}")
+def _check_turns(turns: Sequence[AnyMessage]) -> None:
+    """Raises `BudgetExceeded` when the newest turn asks for more and there have been too many."""
     message = turns[-1]
     more = isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls)
     if more and sum(1 for turn in turns if isinstance(turn, AIMessage)) >= MAX_TURNS:
         raise BudgetExceeded(f"the step was not done after {MAX_TURNS} turns of its model")
-
-
-def _usage_of(turns: Sequence[AnyMessage]) -> Usage:
-    return sum((Usage.of(turn) for turn in turns if isinstance(turn, AIMessage)), Usage())
 
 
 def _refuse(message: AIMessage) -> list[AnyMessage]:
@@ -177,8 +164,8 @@ def _calls(message: AIMessage, turns: Sequence[AnyMessage], voice: _Voice) -> li
     return [Send("tools", task) for task in tasks]
 
 
-def _complete(voice: _Voice, turns: Sequence[AnyMessage]) -> Command[str]:
-    voice.write(StepDone(voice.step["id"], voice.said, _usage_of(turns)))
+def _complete(voice: _Voice, context: RunContext) -> Command[str]:
+    voice.write(StepDone(voice.step["id"], voice.said, context.budget.spending.usage_of(voice.step["id"])))
     return Command(update={"results": [voice.result("completed", voice.said)]}, goto=END)
 
 

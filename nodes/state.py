@@ -51,9 +51,6 @@ class RunState(TypedDict, total=False):
     results: Annotated[list[StepResult], operator.add]
     failure: RunFailure | None
     """Why the run as a whole has failed; then nothing more is run."""
-    input_tokens: Annotated[int, operator.add]
-    output_tokens: Annotated[int, operator.add]
-    """What the completed steps took, planning and synthesis included."""
 
 
 class StepInput(TypedDict):
@@ -66,12 +63,10 @@ class StepInput(TypedDict):
 
 
 class StepState(StepInput, total=False):
-    """A specialist at work: its own turns with the model and the tools. Each turn's message knows its usage."""
+    """A specialist at work: its own turns with the model and the tools."""
 
     turns: Annotated[list[AnyMessage], add_messages]
     results: Annotated[list[StepResult], operator.add]
-    input_tokens: Annotated[int, operator.add]
-    output_tokens: Annotated[int, operator.add]
 
 
 class ToolTask(TypedDict):
@@ -92,5 +87,3 @@ class StepOutput(TypedDict):
     """What a step hands to the run."""
 
     results: list[StepResult]
-    input_tokens: int
-    output_tokens: int

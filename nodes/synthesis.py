@@ -12,7 +12,7 @@ from config.prompts import load_prompt
 from nodes.context import RunContext
 from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpened
 from nodes.lasting import Update
-from nodes.models.port import ModelError, Usage
+from nodes.models.port import ModelError
 from nodes.prompting import Brief, build_prompt, has_pictures, newest_question
 from nodes.state import RunState
 from nodes.turn import take_turn
@@ -22,15 +22,19 @@ TASK: Final = "Answer from the results of the steps."
 
 
 async def synthesis(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    write, step_id = runtime.stream_writer, derive_id("step", runtime.context.run_id, "synthesis")
+    write, step_id = runtime.stream_writer, synthesis_id(runtime.context.run_id)
     write(StepOpened(step_id, "synthesis", ROUTER, TASK, channel="answer"))
     try:
         message = await _write_answer(state, runtime.context, step_id, write)
     except ModelError as error:
         write(StepBroken(step_id, error.code, str(error)))
         raise
-    write(StepDone(step_id, message.text, Usage.of(message)))
+    write(StepDone(step_id, message.text, runtime.context.budget.spending.usage_of(step_id)))
     return {"messages": [AIMessage(message.text)]}
+
+
+def synthesis_id(run_id: str) -> str:
+    return derive_id("step", run_id, "synthesis")
 
 
 async def _write_answer(state: RunState, context: RunContext, step_id: str, write: FactWriter) -> AIMessage:
@@ -39,7 +43,8 @@ async def _write_answer(state: RunState, context: RunContext, step_id: str, writ
 
     conversation, agent = state["messages"], context.agents[ROUTER]
     question = newest_question(conversation)
-    model = context.models.for_agent(agent, images=has_pictures(conversation))
+    context.budget.check_steps([step_id])
+    model = context.metered(context.models.for_agent(agent, images=has_pictures(conversation)), step_id, ROUTER)
     await wait_for_model(model, lambda text: say("reasoning", text))
     brief = Brief(
         agent=agent,

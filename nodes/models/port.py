@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.messages.ai import UsageMetadata
@@ -16,9 +16,19 @@ class Usage:
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cost_usd: float = 0.0
+    """What they cost; 0 where the model has no price."""
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost_usd + other.cost_usd,
+        )
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
 
     @classmethod
     def of(cls, message: AIMessage) -> "Usage":
@@ -29,8 +39,10 @@ class Usage:
     @property
     def metadata(self) -> UsageMetadata:
         """The same as messages carry it."""
-        total = self.input_tokens + self.output_tokens
-        return UsageMetadata(input_tokens=self.input_tokens, output_tokens=self.output_tokens, total_tokens=total)
+        return UsageMetadata(input_tokens=self.input_tokens, output_tokens=self.output_tokens, total_tokens=self.tokens)
+
+
+NO_USAGE: Final = Usage()
 
 
 @dataclass(frozen=True)
@@ -59,9 +71,22 @@ class ModelError(Exception):
     """A model call failed. `code` is stable (`model_timeout`, `model_unavailable`, `model_rejected`,
     `model_auth`, `model_bad_output`); `str(error)` tells a person what to do and carries no secret."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        usage: Usage = NO_USAGE,
+        transient: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        """`usage` is what the call took all the same; `transient` says that the same call may well succeed in a moment,
+        `retry_after` that it will not before so many seconds."""
         super().__init__(detail)
         self.code = code
+        self.usage = usage
+        self.transient = transient
+        self.retry_after = retry_after
 
 
 class ChatModel(Protocol):

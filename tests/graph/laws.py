@@ -77,7 +77,10 @@ def _check_words(log: Sequence[RunEvent]) -> None:
 
 
 def _check_usage(log: Sequence[RunEvent]) -> None:
+    """Steps add up to the run; what a failed step took is in the run's usage and in its row, not in its event."""
     last = {event.step_id: event.usage for event in log if isinstance(event, StepCompleted)}
+    failed = any(isinstance(event, StepFailed) for event in log)
     end = log[-1]
     if isinstance(end, RunCompleted | RunFailed):
-        assert sum(last.values(), Usage()) == end.usage
+        told = sum(last.values(), Usage()).total_tokens
+        assert told <= end.usage.total_tokens if failed else told == end.usage.total_tokens

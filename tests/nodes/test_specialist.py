@@ -143,7 +143,10 @@ async def test_failed_direct_call_is_fed_back(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("limits", "words"),
-    [(Limits(tool_calls=1), "2 tool calls"), (Limits(tokens=20), "30 tokens")],
+    [
+        (Limits(tool_calls=1), "tool_calls = 1, set by the agent clock"),
+        (Limits(tokens=20), "tokens = 20, set by the agent clock"),
+    ],
 )
 async def test_agent_over_its_budget_ends_the_run_by_name(stage: Stage, limits: Limits, words: str) -> None:
     stage.cast(agent("clock", "time__*", limits=limits))
