@@ -100,8 +100,8 @@ class GraphRunner:
                 outbox.put([translation.resumed(_resume_point(saved, run))])
             else:
                 outbox.put([translation.started(run.conversation_id, run.agent_id)])
-            failure = await self._drive_in_time(run, config, saved, translation, outbox)
-            outbox.put(translation.ending(failure, run.spending.usage))
+            state = await self._drive_in_time(run, config, saved, translation, outbox)
+            outbox.put(translation.ending(state.get("failure"), run.spending.usage))
         finally:
             outbox.close()
 
@@ -118,16 +118,15 @@ class GraphRunner:
         saved: StateSnapshot | None,
         translation: Translation,
         outbox: Outbox,
-    ) -> RunFailure | None:
-        """Runs the graph to its end, or to that of its time, and returns why it has failed."""
+    ) -> RunState:
+        """Runs the graph to its end, or to that of its time, and returns the last state."""
         context = self._context(run)
         deadlines = Deadlines(context.budget)
         try:
             async with deadlines.kept():
-                state = await self._drive(run, context, config, saved, translation, outbox, deadlines)
+                return await self._drive(run, context, config, saved, translation, outbox, deadlines)
         except BudgetExceeded as error:
-            return RunFailure(code=error.code, detail=str(error))
-        return state.get("failure")
+            return RunState(failure=RunFailure(code=error.code, detail=str(error)))
 
     async def _drive(
         self,

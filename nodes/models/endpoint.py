@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -65,7 +67,8 @@ class Endpoint:
 
     def explain(self, error: Exception) -> ModelError:
         """Returns what a failure of the provider's client means here."""
-        code, sentence = _MEANINGS[_failure(error)]
+        failure = _failure(error)
+        code, sentence = _MEANINGS[failure]
         detail = sentence.format(
             place=self.place,
             model=self.selector,
@@ -76,7 +79,9 @@ class Endpoint:
             words=self._quote(error),
         )
         kind = ToolsUnsupported if _NO_TOOLS in _words(error) else ModelError
-        return kind(code, detail)
+        # A stall has taken all the time there was: the same call again would make people wait as long once more.
+        transient = failure in _PASSING or _status(error) in _GAVE_UP_EARLY
+        return kind(code, detail, transient=transient, retry_after=read_retry_after(error))
 
     def _quote(self, error: Exception) -> str:
         """The provider's own words on one line, without secrets."""
@@ -112,6 +117,27 @@ _STATUSES: Mapping[int, Failure] = {
 }
 
 
+_PASSING: Final = frozenset[Failure]({"busy", "broken", "unreachable"})
+_GAVE_UP_EARLY: Final = (408, 504)
+"""A provider that says itself that it took too long has not let us wait until our own deadline."""
+
+
+def read_retry_after(error: Exception) -> float | None:
+    """Returns for how many seconds the provider asks to be left alone, in either form of `Retry-After`."""
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    said = headers.get("retry-after") if isinstance(headers, Mapping) else None
+    if said is None:
+        return None
+    try:
+        return max(0.0, float(said))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
 def _failure(error: Exception) -> Failure:
     if isinstance(error, ContextOverflowError) or _TOO_LONG.search(_words(error)):
         return "too_long"
@@ -119,10 +145,14 @@ def _failure(error: Exception) -> Failure:
         return "timeout"
     if isinstance(error, ModelConnectionError | httpx.TransportError | ConnectionError):
         return "unreachable"
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int) and status >= 400:
+    if status := _status(error):
         return _STATUSES.get(status, "rejected" if status < 500 else "broken")
     return "unreadable" if isinstance(error, ValueError | TypeError | KeyError) else "broken"
+
+
+def _status(error: Exception) -> int | None:
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) and status >= 400 else None
 
 
 def _words(error: Exception) -> str:

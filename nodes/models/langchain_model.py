@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import jsonschema
@@ -67,26 +67,29 @@ class LangChainChatModel:
 
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
         reply = ReplyBuilder()
-        async with contextlib.aclosing(self._chunks(messages, self._constrain(name, schema))) as chunks:
-            async for chunk in chunks:
-                reply.add(chunk)
-        self._check_ended(reply)
-        if reply.cut_short:
-            raise ModelError("model_bad_output", f"{self.name} ran out of room before its {name} was complete")
-        return StructuredReply(_parse(reply.text, self.name, name, schema), reply.usage)
+        with _costing(reply):
+            async with contextlib.aclosing(self._chunks(messages, self._constrain(name, schema))) as chunks:
+                async for chunk in chunks:
+                    reply.add(chunk)
+            self._check_ended(reply)
+            if reply.cut_short:
+                raise ModelError("model_bad_output", f"{self.name} ran out of room before its {name} was complete")
+            return StructuredReply(_parse(reply.text, self.name, name, schema), reply.usage)
 
     async def _replies(self, messages: Sequence[AnyMessage], options: CallOptions) -> Replies:
         reply = ReplyBuilder()
-        async with contextlib.aclosing(self._chunks(messages, options)) as chunks:
-            async for chunk in chunks:
-                for delta in reply.add(chunk):
-                    yield delta
-        self._check_ended(reply)
+        with _costing(reply):
+            async with contextlib.aclosing(self._chunks(messages, options)) as chunks:
+                async for chunk in chunks:
+                    for delta in reply.add(chunk):
+                        yield delta
+            self._check_ended(reply)
         yield reply.build()
 
     def _check_ended(self, reply: ReplyBuilder) -> None:
         if not reply.ended:
-            raise ModelError("model_unavailable", f"{self._endpoint.place} broke off in mid-reply: try again")
+            detail = f"{self._endpoint.place} broke off in mid-reply: try again"
+            raise ModelError("model_unavailable", detail, transient=True)
 
     async def _chunks(
         self, messages: Sequence[AnyMessage], options: CallOptions
@@ -105,6 +108,16 @@ class LangChainChatModel:
                     raise self._endpoint.explain(error) from error
                 patience = self._endpoint.deadlines.next_token
                 yield chunk
+
+
+@contextlib.contextmanager
+def _costing(reply: ReplyBuilder) -> Iterator[None]:
+    """A call that fails may have told before what it took."""
+    try:
+        yield
+    except ModelError as error:
+        error.usage += reply.usage
+        raise
 
 
 def _function(tool: ToolSpec) -> JsonObject:

@@ -45,8 +45,8 @@ class ReplyBuilder:
 
     @property
     def ended(self) -> bool:
-        """Whether the model has said that this is all; a server that only hangs up has not."""
-        return bool(self._metadata) or self._usage != Usage()
+        """Whether the model has said that this is all; a server that only hangs up has not, though it count tokens."""
+        return any(self._metadata.values())
 
     @property
     def cut_short(self) -> bool:

@@ -13,7 +13,7 @@ from config.ids import new_id
 from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.constrained import ConstrainedModel, Replies
 from nodes.models.json_answer import AnswerReader
-from nodes.models.port import ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.port import ModelError, ModelReply, StructuredReply, TextDelta, Usage
 from nodes.models.tool_prompt import build_choice_schema, build_plain_prompt, build_tool_prompt
 
 
@@ -67,7 +67,7 @@ def _message(raw: AIMessage, answer: str, model: str) -> AIMessage:
         choice = json.loads(str(raw.text))
     except ValueError as error:
         detail = f"{model} stopped before its tool call was complete: ask for less at once"
-        raise ModelError("model_bad_output", detail) from error
+        raise ModelError("model_bad_output", detail, usage=Usage.of(raw)) from error
     if not isinstance(choice, dict) or "tool" not in choice:
         return AIMessage("", **kept)
     call = ToolCall(type="tool_call", id=new_id("call"), name=choice["tool"], args=choice.get("arguments") or {})
