@@ -78,7 +78,7 @@ tol: 1
         "a.yaml:11: agents[1]: expected a mapping, got text",
         "a.yaml:16: agents[2].model[1]: expected text, got a number",
         "a.yaml:17: agents[2].enabled: expected true or false, got text",
-        "a.yaml:18: tol: unknown key; known are agents, models",
+        "a.yaml:18: tol: unknown key; known are agents, models, prices",
     ]
 
 
