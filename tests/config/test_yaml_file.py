@@ -107,7 +107,7 @@ def test_a_rule_over_the_whole_file_names_its_place(path: Path) -> None:
         ("models: {}\nagents: []\nmodels: {}", "a.yaml:3: models: is given already on line 1"),
         ("models: {}\nyes: 1", "a.yaml:2: expected text as a key, got true or false; put it in quotes"),
         ("? [a]\n: 1", "a.yaml:1: expected text as a key, got a list; put it in quotes"),
-        ("<<: {}\nagents: []", 'a.yaml:1: ["<<"]: unknown key; known are agents, models'),
+        ("<<: {}\nagents: []", 'a.yaml:1: ["<<"]: unknown key; known are agents, models, prices'),
         ("a: 1\nb: 2026-01-01", "a.yaml:2: b: reads as a date; put text in quotes"),
         ("b: 2026-13-01", "a.yaml:1: b: month must be in 1..12; put text in quotes"),
         ("a: !!python/object/apply:os.system [x]", "a.yaml:1: tags (!) are not taken here; put text in quotes"),
