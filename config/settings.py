@@ -61,6 +61,12 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _redis_address(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("expected an address that begins with redis://, rediss:// or unix://")
+    return value
+
+
 def _inline_or_path(value: str) -> str:
     return value if value.lstrip().startswith("{") else str(from_checkout(Path(value)))
 
@@ -69,6 +75,7 @@ FilePath = Annotated[Path, AfterValidator(from_checkout)]
 FilePaths = Annotated[list[FilePath], BeforeValidator(_split)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 DatabaseUrl = Annotated[str, AfterValidator(parse_database_url)]
+RedisUrl = Annotated[str, AfterValidator(_redis_address)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -120,6 +127,8 @@ class Settings(BaseSettings):
         default_factory=lambda checked: f"sqlite:///{checked['data_dir'] / 'app.db'}", repr=False
     )
     """`sqlite:///file` or `postgresql://…`; by default `app.db` in `data_dir`."""
+    redis_url: RedisUrl | None = Field(default=None, repr=False)
+    """Where rate limits are counted for several processes together; without it each counts its own calls."""
     model_dir: FilePath = Field(default_factory=_default_model_dir)
     """The cache for the embedded model's weights (1.1 GB)."""
 

@@ -14,6 +14,8 @@ Action = Literal[
     "approval.resolve",
     "agent.create",
     "agent.update",
+    "agent.rollback",
+    "agent.delete",
     "policy.replace",
     "token.create",
     "token.revoke",

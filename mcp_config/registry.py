@@ -85,6 +85,7 @@ class ToolRegistry(ToolBox):
         """Puts other policies in force, from the next call on. Calls under way end as they were begun."""
         self._policies = policies
         self._tools = {}
+        self.gather()
 
     def add_local(self, tool: LocalTool) -> None:
         """Offers a tool of the house. Its name is its own: no server can take it."""

@@ -19,7 +19,7 @@ from server.edge import RequestEdge
 from server.idempotency import Idempotency
 from server.openapi import build_openapi
 from server.problems import add_problem_responses
-from server.routes import agents, artifacts, completions, conversations, health, messages, runs, tools
+from server.routes import agents, artifacts, audit, completions, conversations, health, messages, policies, runs, tools
 from server.version import VERSION
 
 DESCRIPTION: Final = """\
@@ -38,6 +38,8 @@ _ROUTERS: Final = (
     tools.router,
     artifacts.of_run,
     artifacts.router,
+    policies.router,
+    audit.router,
     completions.router,
     health.router,
 )

@@ -11,6 +11,7 @@ from server.db.store import Store
 from server.engine.engine import Engine
 from server.keys import KeyRing
 from server.metrics import Metrics
+from server.policies import PolicyBook
 from server.registry import AgentRegistry
 
 
@@ -19,6 +20,7 @@ class Application:
     keys: KeyRing
     store: Store
     agents: AgentRegistry
+    policies: PolicyBook
     models: Models
     tools: ToolRegistry
     engine: Engine

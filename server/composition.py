@@ -7,6 +7,7 @@ from config.agents import ROUTER, AgentSpec
 from config.settings import Settings
 from mcp_config.artifact_tool import build_artifact_tool
 from mcp_config.guards import Guards
+from mcp_config.rates import open_rate_limits
 from mcp_config.registry import Deadlines, open_registry
 from nodes.context import Surroundings
 from nodes.models.catalog import Models, open_models
@@ -16,11 +17,13 @@ from server.completions.terms import Terms
 from server.configuration import load_configuration
 from server.db.store import open_store
 from server.engine.artifacts import ArtifactShelf
+from server.engine.audit import CallAudit
 from server.engine.checkpoints import open_checkpoints
 from server.engine.engine import open_engine
 from server.engine.ledger import ToolLedger
 from server.keys import KeyRing, load_api_keys
 from server.metrics import Metrics
+from server.policies import PolicyBook, load_policies_in_force
 from server.registry import AgentRegistry
 
 
@@ -43,21 +46,25 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         models = await stack.enter_async_context(open_models(settings, configuration.agents))
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
         shelf = ArtifactShelf(store)
-        guards = Guards(artifacts=shelf)
-        registry = open_registry(configuration.servers, configuration.policies, find_agent, deadlines, guards)
+        in_force = await load_policies_in_force(store.policies, configuration.policies)
+        rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
+        guards = Guards(audit=CallAudit(store.audit), rates=rates, artifacts=shelf)
+        registry = open_registry(configuration.servers, in_force.policies, find_agent, deadlines, guards)
         tools = await stack.enter_async_context(registry)
         tools.add_local(build_artifact_tool(shelf))
         checkpoints = await stack.enter_async_context(open_checkpoints(settings.data_dir))
         agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints, Surroundings(shelf))
         await agents.seed(configuration.agents.agents)
+        policies = PolicyBook(store.policies, in_force, tools, agents.all)
+        policies.warn(agents.all())
         engine = open_engine(store, agents, checkpoints, settings.data_dir, settings.run_concurrency)
         running = await stack.enter_async_context(engine)
         models.start(lambda: _warm_up(agents, models))
         terms = Terms(settings.openwebui_jwt_secret, settings.completions_on_disconnect)
         metrics = Metrics({"model": models.health, "mcp_server": tools.health}, lambda: store.feed.readers)
         store.feed.watch(metrics.observe)
-        ledger = ToolLedger(store)
-        yield Application(keys, store, agents, models, tools, running, terms, ledger, metrics, settings.reader_timeout)
+        ledger, patience = ToolLedger(store), settings.reader_timeout
+        yield Application(keys, store, agents, policies, models, tools, running, terms, ledger, metrics, patience)
 
 
 async def _warm_up(agents: AgentRegistry, models: Models) -> None:

@@ -14,6 +14,7 @@ ApiError
 └── Unavailable      503  cannot be served now; try again
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 
@@ -28,6 +29,7 @@ class ApiError(Exception):
         pointer: str | None = None,
         retry_after: int | None = None,
         run_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
@@ -37,6 +39,8 @@ class ApiError(Exception):
         """Seconds after which another try makes sense."""
         self.run_id = run_id
         """The run that stands in the way."""
+        self.headers = headers or {}
+        """What more the answer's headers say."""
 
 
 class Malformed(ApiError): ...

@@ -25,6 +25,10 @@ class Principal:
     role: Role
 
 
+PRODUCT: Final = Principal("open-agent", "service")
+"""Who does what nobody asked for."""
+
+
 class KeyRing:
     """The keys that are accepted, hashed."""
 

@@ -35,6 +35,8 @@ _TAGS: Final = [
     {"name": "agents", "description": "Who does the work. Agents are data."},
     {"name": "tools", "description": "What agents may use, from MCP servers."},
     {"name": "artifacts", "description": "Results and files that are too long for a prompt, or no text, kept whole."},
+    {"name": "policies", "description": "Which tool calls are allowed, asked about or denied, and how often."},
+    {"name": "audit", "description": "Who did what, by which rule, with what outcome."},
     {"name": "openai", "description": "The same agents and runs, as OpenAI's clients expect them."},
     {"name": "health", "description": "Is it alive, is it ready, what is it."},
 ]

@@ -71,7 +71,7 @@ def build_problem(
 def api_error_response(error: ApiError, request_id: str) -> Response:
     status = HTTP_STATUS[type(error)]
     errors = [Flaw(pointer=error.pointer, detail=str(error))] if error.pointer is not None else None
-    headers = {}
+    headers = dict(error.headers)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="open-agent"'
     if error.retry_after is not None:

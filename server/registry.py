@@ -21,6 +21,7 @@ from nodes.models.selectors import Aliases, build_selection
 from server.agent_changes import build_changed, check_version, seen_version
 from server.db.agents import Agents
 from server.errors import Conflict, Invalid
+from server.keys import PRODUCT, Principal
 from server.resources import AgentVersion, Page, PageQuery
 
 _KEPT_EDITIONS: Final = 8
@@ -97,14 +98,20 @@ class AgentRegistry:
         """Raises: NotFound."""
         return await self._agents.get(agent_id)
 
-    async def create(self, spec: AgentSpec) -> AgentSpec:
+    def all(self) -> list[AgentSpec]:
+        """Returns the agents as they are now, from memory."""
+        return [*self._newest.values()]
+
+    async def create(self, spec: AgentSpec, by: Principal = PRODUCT) -> AgentSpec:
         """Raises: Invalid, for a model nobody knows; Conflict, when the id is taken."""
         self._check_models(spec)
-        made = await self._agents.create(spec)
+        made = await self._agents.create(spec, by)
         self._take(made)
         return made
 
-    async def update(self, agent_id: str, patch: Mapping[str, JsonValue], version: int | None = None) -> AgentSpec:
+    async def update(
+        self, agent_id: str, patch: Mapping[str, JsonValue], version: int | None = None, by: Principal = PRODUCT
+    ) -> AgentSpec:
         """Changes the keys that `patch` names (RFC 7396: null takes a key back to its default).
 
         `version`, or the patch's own, is the one that the caller has seen; None asks for no such check.
@@ -123,11 +130,13 @@ class AgentRegistry:
             self._check(changed)
             return changed
 
-        changed = await self._agents.update(agent_id, change)
+        changed = await self._agents.update(agent_id, change, by)
         self._take(changed)
         return changed
 
-    async def rollback(self, agent_id: str, version: int, seen: int | None = None) -> AgentSpec:
+    async def rollback(
+        self, agent_id: str, version: int, seen: int | None = None, by: Principal = PRODUCT
+    ) -> AgentSpec:
         """Makes what an agent was at a version its newest version; one that was deleted is there again.
 
         Raises:
@@ -141,11 +150,11 @@ class AgentRegistry:
                 check_version(present, seen)
             self._check(old)
 
-        restored = await self._agents.restore(agent_id, version, check)
+        restored = await self._agents.restore(agent_id, version, check, by)
         self._take(restored)
         return restored
 
-    async def delete(self, agent_id: str, version: int | None = None) -> None:
+    async def delete(self, agent_id: str, version: int | None = None, by: Principal = PRODUCT) -> None:
         """Takes an agent out: no new run has it. Its versions stay, and runs that began with it keep it.
 
         Raises:
@@ -158,7 +167,7 @@ class AgentRegistry:
             if agent_id in NEEDED:
                 raise Conflict("agent_needed", f"The agent {agent_id} is needed for planning and cannot be deleted.")
 
-        await self._agents.delete(agent_id, check)
+        await self._agents.delete(agent_id, check, by)
         if gone := self._newest.pop(agent_id, None):
             self._deleted[agent_id] = gone
 

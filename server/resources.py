@@ -2,9 +2,11 @@
 
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from config.agents import AgentSpec
+from config.api_keys import Role
+from config.policies import ToolPolicies, Verdict
 from graph.events import CallStatus, Failure, Moment, Plan, StepKind, Usage
 
 RunStatus = Literal["queued", "running", "requires_action", "completed", "failed", "cancelled"]
@@ -170,6 +172,81 @@ class Tool(Resource):
     description: str
     input_schema: dict[str, JsonValue]
     annotations: dict[str, JsonValue]
+
+
+class RateLeft(Resource):
+    """What is left of one rate limit: `limit` calls in each `window` of seconds."""
+
+    scope: Literal["user", "agent", "tool"]
+    limit: int
+    window: int
+    remaining: int
+    reset: int
+    """Seconds until there is more."""
+
+
+class Check(Resource):
+    """What would become of a tool call. Nothing was done to find out."""
+
+    tool: str
+    agent: str | None
+    user: str
+    role: Role
+    verdict: Verdict
+    rule: str
+    """What said so."""
+    reason: str
+    arguments_error: str | None
+    """Why the arguments do not fit the tool's schema."""
+    rates: list[RateLeft]
+
+
+class PolicySet(Resource):
+    """The tool policies, as they are or were in force."""
+
+    version: int
+    """0 is the file's."""
+    source: Literal["file", "api"]
+    policies: ToolPolicies
+    changed_by: str | None
+    created_at: Moment | None
+
+
+class NewPolicies(Request):
+    """All tool policies, to replace those in force."""
+
+    policies: ToolPolicies
+    version: int | None = Field(None, ge=0, description="The version that this change is based on; another: 409.")
+
+
+class AuditRecord(Resource):
+    """One thing that was done, or refused."""
+
+    id: str
+    at: Moment
+    principal: str
+    role: Role
+    agent: str | None
+    action: str
+    target: str
+    rule: str | None
+    outcome: str
+    run_id: str | None
+    request_id: str | None
+    detail: dict[str, JsonValue]
+
+
+class AuditQuery(PageQuery):
+    """A page of the audit, of what fits all that is given."""
+
+    principal: str | None = Field(None, max_length=200)
+    action: str | None = Field(None, max_length=64, examples=["tool.call"])
+    tool: str | None = Field(None, max_length=200)
+    agent: str | None = Field(None, max_length=64)
+    run_id: str | None = Field(None, max_length=64)
+    outcome: str | None = Field(None, max_length=32, examples=["denied"])
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 Agent = AgentSpec

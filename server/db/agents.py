@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 from sqlalchemy import and_, delete, func, select, update
 
 from config.agents import AgentSpec
+from mcp_config.audit import Action, AuditEntry
+from server.db.audit import build_audit_row
 from server.db.database import Database
+from server.db.guard_tables import AuditRow
 from server.db.once import Once
 from server.db.paging import build_page, page_of, rows_of_page
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import AgentRow, AgentVersionRow, RevisionRow
 from server.errors import Conflict, NotFound
+from server.keys import Principal
 from server.resources import AgentVersion, Page, PageQuery
 
 
@@ -39,7 +43,7 @@ class Agents:
         async with self._database.read() as session:
             return (await _get(session, agent_id)).spec
 
-    async def create(self, spec: AgentSpec) -> AgentSpec:
+    async def create(self, spec: AgentSpec, by: Principal) -> AgentSpec:
         """Adds an agent; its versions go on where those of an earlier agent with this id ended.
 
         Raises:
@@ -52,13 +56,13 @@ class Agents:
                 return earlier.spec
             if await session.get(AgentRow, spec.id) is not None:
                 raise Conflict("agent_exists", f"There is an agent {spec.id} already; change it with PATCH.")
-            made = await _write_next(session, spec)
+            made = await _write_next(session, spec, "agent.create", by)
             await once.note(session, made.id)
             return made
 
         return await self._database.write(work)
 
-    async def update(self, agent_id: str, change: Callable[[AgentSpec], AgentSpec]) -> AgentSpec:
+    async def update(self, agent_id: str, change: Callable[[AgentSpec], AgentSpec], by: Principal) -> AgentSpec:
         """Replaces an agent by what `change` makes of it, with the next version.
 
         Raises:
@@ -66,12 +70,12 @@ class Agents:
         """
 
         async def work(session: WriteSession) -> AgentSpec:
-            return await _write_next(session, change((await _get(session, agent_id)).spec))
+            return await _write_next(session, change((await _get(session, agent_id)).spec), "agent.update", by)
 
         return await self._database.write(work)
 
     async def restore(
-        self, agent_id: str, version: int, check: Callable[[AgentSpec, AgentSpec | None], None]
+        self, agent_id: str, version: int, check: Callable[[AgentSpec, AgentSpec | None], None], by: Principal
     ) -> AgentSpec:
         """Makes what an agent was at a version its next version; one that was deleted is there again.
 
@@ -89,13 +93,13 @@ class Agents:
             old = (await _get_version(session, agent_id, version)).spec
             present = await session.get(AgentRow, agent_id)
             check(old, present.spec if present else None)
-            restored = await _write_next(session, old)
+            restored = await _write_next(session, old, "agent.rollback", by)
             await once.note(session, restored.id)
             return restored
 
         return await self._database.write(work)
 
-    async def delete(self, agent_id: str, check: Callable[[AgentSpec], None]) -> None:
+    async def delete(self, agent_id: str, check: Callable[[AgentSpec], None], by: Principal) -> None:
         """Takes an agent out of the registry; its versions stay. `check` raises what speaks against it.
 
         Raises:
@@ -109,6 +113,7 @@ class Agents:
             last = (AgentVersionRow.agent_id == agent_id, AgentVersionRow.version == present.version)
             await session.execute(update(AgentVersionRow).where(*last).values(removed_in=revision))
             await session.execute(delete(AgentRow).where(AgentRow.id == agent_id))
+            session.add(_audited("agent.delete", present, by))
 
         await self._database.write(work)
 
@@ -211,11 +216,16 @@ async def _last_version(session: ReadSession, agent_id: str) -> int:
     return await session.scalar(newest) or 0
 
 
-async def _write_next(session: WriteSession, spec: AgentSpec) -> AgentSpec:
-    """Makes this the agent's newest version."""
+async def _write_next(session: WriteSession, spec: AgentSpec, action: Action, by: Principal) -> AgentSpec:
+    """Makes this the agent's newest version, and says so in the audit."""
     numbered = spec.model_copy(update={"version": await _last_version(session, spec.id) + 1})
     await _write(session, [numbered])
+    session.add(_audited(action, numbered, by))
     return numbered
+
+
+def _audited(action: Action, spec: AgentSpec, by: Principal) -> AuditRow:
+    return build_audit_row(AuditEntry(by.name, by.role, action, spec.id, "ok", detail={"version": spec.version}))
 
 
 async def _write(session: WriteSession, specs: Sequence[AgentSpec]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from server.db.agents import Agents
 from server.db.artifacts import Artifacts
+from server.db.audit import AuditTrail
 from server.db.conversations import Conversations
 from server.db.database import Database, open_database
 from server.db.events import EventLog
@@ -17,6 +18,7 @@ from server.db.histories import Histories
 from server.db.idempotency import IdempotencyKeys
 from server.db.messages import Messages
 from server.db.migrating import migrate
+from server.db.policies import PolicyVersions
 from server.db.runs import Runs
 from server.db.tool_calls import ToolCalls
 
@@ -33,6 +35,8 @@ class Store:
     artifacts: Artifacts
     agents: Agents
     idempotency: IdempotencyKeys
+    policies: PolicyVersions
+    audit: AuditTrail
     feed: Feed
 
     async def check(self) -> None:
@@ -62,5 +66,7 @@ async def open_store(database_url: str) -> AsyncIterator[Store]:
             artifacts=Artifacts(database),
             agents=Agents(database),
             idempotency=IdempotencyKeys(database),
+            policies=PolicyVersions(database),
+            audit=AuditTrail(database),
             feed=feed,
         )

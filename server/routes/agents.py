@@ -1,16 +1,16 @@
 """Agents: listed, read, and for admins made, changed, taken back and deleted. A change is live for the next run."""
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, Header, Response
+from fastapi import Response
 
 from server.auth import Admin, Caller
-from server.errors import Invalid
 from server.resources import Agent, AgentVersion, Page
 from server.routes.bodies import AgentBody, AgentPatch, RollbackBody
 from server.routes.dependencies import (
     AgentName,
     App,
+    SeenVersion,
     VersionNumber,
     WantedNames,
     WantedPage,
@@ -19,23 +19,6 @@ from server.routes.dependencies import (
 )
 
 router: Final = build_router("/v1/agents", "agents")
-
-
-def _seen_version(
-    if_match: Annotated[
-        str | None,
-        Header(description="The `ETag` that was read: if the agent has changed since, nothing is done (409)."),
-    ] = None,
-) -> int | None:
-    tag = (if_match or "*").strip().removeprefix("W/").strip('"')
-    if tag == "*":
-        return None
-    if not (tag.isascii() and tag.isdecimal() and len(tag) <= 9):
-        raise Invalid("invalid_request", "If-Match: expected the `ETag` of this agent, which is its version in quotes.")
-    return int(tag)
-
-
-SeenVersion = Annotated[int | None, Depends(_seen_version)]
 
 
 @router.get("", operation_id="list_agents")
@@ -52,7 +35,8 @@ async def get_agent(app: App, caller: Caller, response: Response, agent_id: Agen
 @router.post("", operation_id="create_agent", status_code=201, responses=problems(400, 403, 409, 413, 415))
 async def create_agent(app: App, admin: Admin, response: Response, new: AgentBody) -> Agent:
     """Adds an agent. The router plans with it from the next run on."""
-    agent = await app.agents.create(new)
+    agent = await app.agents.create(new, admin)
+    app.policies.warn([agent])
     response.headers["Location"] = f"/v1/agents/{agent.id}"
     return _tagged(response, agent)
 
@@ -65,13 +49,15 @@ async def update_agent(
 
     With `If-Match`, or with `version` in the body, only if the agent still is at that version.
     """
-    return _tagged(response, await app.agents.update(agent_id, patch, seen))
+    agent = await app.agents.update(agent_id, patch, seen, admin)
+    app.policies.warn([agent])
+    return _tagged(response, agent)
 
 
 @router.delete("/{agent_id}", operation_id="delete_agent", status_code=204, responses=problems(403, 404, 409))
 async def delete_agent(app: App, admin: Admin, agent_id: AgentName, seen: SeenVersion) -> None:
     """Takes an agent out, from the next run on. Its versions stay, and runs that have begun end with it."""
-    await app.agents.delete(agent_id, seen)
+    await app.agents.delete(agent_id, seen, admin)
 
 
 @router.get("/{agent_id}/versions", operation_id="list_agent_versions", responses=problems(404))
@@ -90,7 +76,9 @@ async def roll_back_agent(
     app: App, admin: Admin, response: Response, agent_id: AgentName, wanted: RollbackBody, seen: SeenVersion
 ) -> Agent:
     """Makes what the agent was at a version its newest version. An agent that was deleted is there again."""
-    return _tagged(response, await app.agents.rollback(agent_id, wanted.version, seen))
+    agent = await app.agents.rollback(agent_id, wanted.version, seen, admin)
+    app.policies.warn([agent])
+    return _tagged(response, agent)
 
 
 def _tagged(response: Response, agent: Agent) -> Agent:

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final
 from fastapi import Body
 from pydantic import Field, JsonValue
 
-from server.resources import Agent, NewConversation, NewMessage, NewRun, Request, Rollback
+from config.api_keys import Role
+from server.resources import Agent, NewConversation, NewMessage, NewPolicies, NewRun, Request, Rollback
 
 
 class Invocation(Request):
@@ -18,6 +19,18 @@ def _example(summary: str, value: dict[str, JsonValue]) -> Any:  # noqa: ANN401 
     return Body(openapi_examples={"example": {"summary": summary, "value": value}})
 
 
+class Question(Request):
+    """A tool call that is only asked about."""
+
+    arguments: dict[str, JsonValue] = Field({}, description="As the tool's `input_schema` asks for them.")
+    agent: str | None = Field(None, max_length=63, description="The agent that would call; without it, you yourself.")
+    user: str | None = Field(None, max_length=200, description="On whose behalf, if not yours (admins only).")
+    role: Role | None = Field(None, description="That user's role, if not yours (admins only).")
+    read: list[str] = Field(
+        [], max_length=100, description="Tools whose results the run would have read by then; see `untrusted_input`."
+    )
+
+
 _AGENT: Final[dict[str, JsonValue]] = {
     "id": "poet",
     "name": "Poet",
@@ -26,6 +39,19 @@ _AGENT: Final[dict[str, JsonValue]] = {
     "allowed_tools": ["time__*"],
 }
 
+_POLICIES: Final[dict[str, JsonValue]] = {
+    "version": 0,
+    "policies": {
+        "rules": [
+            {"match": "time__*", "agents": ["[a-z]*"], "verdict": "allow"},
+            {"match": "*", "agents": ["-"], "roles": ["admin"], "verdict": "allow"},
+        ],
+        "tools": {"time__*": {"rate": "60/minute"}},
+        "rates": {"users": {"*": "600/hour"}},
+    },
+}
+_QUESTION: Final[dict[str, JsonValue]] = {"agent": "tool-agent", "arguments": {"timezone": "Asia/Tokyo"}}
+
 ConversationBody = Annotated[NewConversation, _example("With a title", {"title": "Trip to Japan"})]
 MessageBody = Annotated[NewMessage, _example("A question", {"content": "What time is it in Tokyo right now?"})]
 RunBody = Annotated[NewRun, _example("The router plans; events are streamed", {"agent_id": "router", "stream": True})]
@@ -33,3 +59,5 @@ AgentBody = Annotated[Agent, _example("A specialist", _AGENT)]
 AgentPatch = Annotated[dict[str, JsonValue], _example("Another model", {"model": ["openai:gpt-5-mini", "default"]})]
 RollbackBody = Annotated[Rollback, _example("What it was at first", {"version": 1})]
 InvocationBody = Annotated[Invocation, _example("The clock", {"arguments": {"timezone": "Asia/Tokyo"}})]
+PolicyBody = Annotated[NewPolicies, _example("Two rules and two rates", _POLICIES)]
+QuestionBody = Annotated[Question, _example("May the tool agent look at the clock?", _QUESTION)]

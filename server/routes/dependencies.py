@@ -3,11 +3,12 @@
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 
 from server.application import Application
 from server.auth import needs_key
 from server.body import StrictJsonRoute
+from server.errors import Invalid
 from server.problems import Problem
 from server.resources import PageQuery
 
@@ -36,6 +37,24 @@ ArtifactId = Annotated[str, Path(pattern=r"^art_[0-9a-f-]{36}$", examples=["art_
 AgentName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", examples=["sql-agent"])]
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[2])]
 ToolName = Annotated[str, Path(pattern=r"^[a-zA-Z0-9_-]{1,64}$", examples=["time__get_current_time"])]
+
+
+def _seen_version(
+    if_match: Annotated[
+        str | None,
+        Header(description="The `ETag` that was read: if it has changed since, nothing is done (409)."),
+    ] = None,
+) -> int | None:
+    tag = (if_match or "*").strip().removeprefix("W/").strip('"')
+    if tag == "*":
+        return None
+    if not (tag.isascii() and tag.isdecimal() and len(tag) <= 9):
+        raise Invalid("invalid_request", "If-Match: expected the `ETag` that was read: a version in quotes.")
+    return int(tag)
+
+
+SeenVersion = Annotated[int | None, Depends(_seen_version)]
+"""The version that a change is based on, by `If-Match`; None asks for no such check."""
 
 _EVERYWHERE: Final = (401, 422, 500, 503)
 

@@ -1,17 +1,22 @@
-"""Tools: what the MCP servers offer now, and for admins a call by hand down the same governed path."""
+"""Tools: what the MCP servers offer now, a call by hand down the same governed path, and what would become of one."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
+
+from fastapi import Response
 
 from config.ids import new_id
 from graph.events import Failure
 from mcp_config import tools
 from mcp_config.registry import UnknownTool
-from server.auth import Admin, Caller
+from server.auth import Caller
 from server.db.once import find_made
-from server.errors import ApiError, Forbidden, Invalid, NotFound, Unavailable
-from server.resources import Page, PageQuery, Tool, ToolCall
-from server.routes.bodies import InvocationBody
+from server.errors import ApiError, Forbidden, Invalid, NotFound, TooMany, Unavailable
+from server.keys import Principal
+from server.rate_headers import build_rate_headers, wait_of
+from server.resources import Check, Page, PageQuery, RateLeft, Tool, ToolCall
+from server.routes.bodies import InvocationBody, Question, QuestionBody
 from server.routes.dependencies import App, ToolName, WantedNames, build_router, problems
 
 router: Final = build_router("/v1/tools", "tools")
@@ -22,6 +27,7 @@ _REFUSALS: Final[dict[str, type[ApiError]]] = {
     "denied_by_policy": Forbidden,
     "approval_required": Forbidden,
     "server_unavailable": Unavailable,
+    "rate_limited": TooMany,
 }
 """Calls that never reached their server. What a tool itself does wrong is a result, not a problem."""
 
@@ -37,23 +43,28 @@ async def get_tool(app: App, caller: Caller, name: ToolName) -> Tool:
     try:
         return _resource(app.tools.get(name))
     except UnknownTool as error:
-        raise NotFound("unknown_tool", f"There is no tool {name} now; GET /v1/tools lists those there are.") from error
+        raise _no_tool(name) from error
 
 
-@router.post("/{name}/invoke", operation_id="invoke_tool", responses=problems(400, 403, 404, 413, 415))
-async def invoke_tool(app: App, admin: Admin, name: ToolName, invocation: InvocationBody) -> ToolCall:
-    """Calls the tool as an agent would: schema, policy, ledger, deadline.
+@router.post("/{name}/invoke", operation_id="invoke_tool", responses=problems(400, 403, 404, 413, 415, 429))
+async def invoke_tool(
+    app: App, caller: Caller, name: ToolName, invocation: InvocationBody, response: Response
+) -> ToolCall:
+    """Calls the tool as an agent would: schema, policy, rates, ledger, deadline. Who may do so is the policies' to say.
 
     A call that is refused on the way is a problem; one that reached its server answers 200, and `status` tells.
     """
     if made := find_made():  # this very request came before, and its call must not come twice
-        return await app.store.tool_calls.get(admin.name, made)
-    caller = tools.Caller(owner=admin.name, role=admin.role)
-    call = tools.ToolCall(id=new_id("call"), tool=name, arguments=invocation.arguments, caller=caller)
+        return await app.store.tool_calls.get(caller.name, made)
+    by = tools.Caller(owner=caller.name, role=caller.role)
+    call = tools.ToolCall(id=new_id("call"), tool=name, arguments=invocation.arguments, caller=by)
     result = await app.tools.call(call, app.ledger)
+    headers = build_rate_headers(result.allowances)
     if refusal := _REFUSALS.get(result.error_code or ""):
         pointer = "/arguments" if refusal is Invalid else None
-        raise refusal(result.error_code or "", result.content, pointer=pointer)
+        wait = wait_of(result.allowances) if refusal is TooMany else None
+        raise refusal(result.error_code or "", result.content, pointer=pointer, retry_after=wait, headers=headers)
+    response.headers.update(headers)
     failure = Failure(code=result.error_code, detail=result.content) if result.error_code else None
     return ToolCall(
         id=call.id,
@@ -64,6 +75,39 @@ async def invoke_tool(app: App, admin: Admin, name: ToolName, invocation: Invoca
         error=failure,
         artifact_id=result.artifact_id,
     )
+
+
+@router.post("/{name}/check", operation_id="check_tool", responses=problems(400, 403, 404, 413, 415))
+async def check_tool(app: App, caller: Caller, name: ToolName, question: QuestionBody) -> Check:
+    """Says what would become of a call, by what decides when it is made. Does nothing and counts nowhere."""
+    by = _asked_about(caller, question)
+    call = tools.ToolCall(new_id("call"), name, question.arguments, by, frozenset(question.read))
+    try:
+        foreseen = await app.tools.foresee(call)
+    except UnknownTool as error:
+        raise _no_tool(name) from error
+    return Check(
+        tool=name,
+        agent=by.agent,
+        user=by.owner,
+        role=by.role,
+        verdict=foreseen.decision.verdict,
+        rule=foreseen.decision.rule,
+        reason=foreseen.decision.reason,
+        arguments_error=foreseen.complaint,
+        rates=[RateLeft(**asdict(each)) for each in foreseen.allowances],
+    )
+
+
+def _asked_about(principal: Principal, question: Question) -> tools.Caller:
+    other = question.user not in (None, principal.name) or question.role not in (None, principal.role)
+    if other and principal.role != "admin":
+        raise Forbidden("admin_only", "Only an admin may ask for somebody else: leave out `user` and `role`.")
+    return tools.Caller(question.user or principal.name, question.agent, role=question.role or principal.role)
+
+
+def _no_tool(name: str) -> NotFound:
+    return NotFound("unknown_tool", f"There is no tool {name} now; GET /v1/tools lists those there are.")
 
 
 def _resource(spec: tools.ToolSpec) -> Tool:

@@ -16,6 +16,7 @@ FILLED = {
     "agent_id": "general",
     "version": "1",
     "name": "time__convert_time",
+    "artifact_id": f"art_{ID}",
 }
 
 
@@ -54,18 +55,24 @@ async def test_unknown_paths_are_not_told_apart_without_a_key(nobody: httpx.Asyn
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("method", "path", "body", "code"),
     [
-        ("POST", "/v1/agents", {"id": "mole", "name": "M", "description": "d", "system_prompt": "s"}),
-        ("PATCH", "/v1/agents/general", {"name": "Mine"}),
-        ("POST", "/v1/tools/time__get_current_time/invoke", {"arguments": {"timezone": "UTC"}}),
+        ("POST", "/v1/agents", {"id": "mole", "name": "M", "description": "d", "system_prompt": "s"}, "admin_only"),
+        ("PATCH", "/v1/agents/general", {"name": "Mine"}, "admin_only"),
+        ("GET", "/v1/policies", None, "admin_only"),
+        ("PUT", "/v1/policies", {"policies": {}}, "admin_only"),
+        ("GET", "/v1/policies/versions", None, "admin_only"),
+        ("GET", "/v1/audit", None, "admin_only"),
+        ("POST", "/v1/tools/time__get_current_time/check", {"user": "ann"}, "admin_only"),
+        # who may call a tool is for the policies to say; those that come with the product let admins
+        ("POST", "/v1/tools/time__get_current_time/invoke", {"arguments": {"timezone": "UTC"}}, "denied_by_policy"),
     ],
 )
 async def test_a_users_key_does_not_do_an_admins_work(
-    user: httpx.AsyncClient, method: str, path: str, body: Json
+    user: httpx.AsyncClient, method: str, path: str, body: Json | None, code: str
 ) -> None:
     answer = await user.request(method, path, json=body)
-    assert (answer.status_code, answer.json()["code"]) == (403, "admin_only")
+    assert (answer.status_code, answer.json()["code"]) == (403, code)
 
 
 async def test_another_owners_things_are_not_there(

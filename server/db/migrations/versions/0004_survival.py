@@ -10,6 +10,21 @@ _UNFINISHED = sa.text("status IN ('queued', 'running', 'requires_action')")
 _TABLES = ("policy_versions", "tokens", "audit", "idempotency_keys", "summaries", "artifacts", "approvals")
 
 
+_APPEND_ONLY = {
+    "sqlite": (
+        "CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN RAISE EXCEPTION ''the audit is append-only''; END'",
+        "CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit "
+        "FOR EACH ROW EXECUTE FUNCTION audit_is_append_only()",
+    ),
+}
+"""No row is ever changed. Only retention removes rows, the oldest."""
+
+
 def upgrade() -> None:
     op.add_column("runs", sa.Column("limits", sa.Text, nullable=False, server_default="{}"))
     op.add_column("runs", sa.Column("forked_from", sa.Text))
@@ -33,6 +48,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in _TABLES:
         op.drop_table(table)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_is_append_only()")
     op.drop_index("unfinished_runs", "runs")
     op.drop_column("agent_versions", "removed_in")
     op.drop_column("runs", "forked_from")
@@ -134,6 +151,8 @@ def _audit() -> None:
     )
     op.create_index("audit_by_principal", "audit", ["principal", "id"])
     op.create_index("audit_by_action", "audit", ["action", "id"])
+    for statement in _APPEND_ONLY[op.get_bind().dialect.name]:
+        op.execute(statement)
 
 
 def _tokens() -> None:

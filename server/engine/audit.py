@@ -1,0 +1,19 @@
+"""The audit of tool calls. A run waits for the database, as it does with its log; a request is told that it is down."""
+
+from mcp_config.audit import AuditEntry
+from server.db.audit import AuditTrail
+from server.engine.carrier import patiently
+
+
+class CallAudit:
+    """Satisfies `mcp_config.audit.Audit`."""
+
+    def __init__(self, trail: AuditTrail) -> None:
+        self._trail = trail
+
+    async def record(self, entry: AuditEntry) -> None:
+        """Raises: Unavailable, for a call that no run makes."""
+        if entry.run_id is None:
+            await self._trail.record(entry)
+        else:
+            await patiently(self._trail.record, entry)
