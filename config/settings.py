@@ -158,6 +158,8 @@ class Settings(BaseSettings):
     """Seconds for one tool call where no policy says otherwise."""
     run_concurrency: int = Field(default=8, ge=1, le=1000)
     """Runs at work at the same time; others wait in the queue."""
+    shutdown_grace_seconds: Seconds = 20
+    """Seconds in which the server has stopped after SIGTERM; less than what the container's owner grants."""
     reader_timeout: Seconds = 30
     """Seconds a reader of a stream may take nothing before it is dropped; it can resume where it was."""
     sql_agent_database_url: DatabaseUrl | None = Field(default=None, repr=False)

@@ -11,6 +11,8 @@ from typing import Final, cast
 from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
 from langgraph.types import StateSnapshot
 
 from config.agents import ROUTER, AgentSpec
@@ -30,6 +32,20 @@ from nodes.state import RunFailure, RunState
 
 _RECURSION_LIMIT: Final = 200
 """Far above what turns and plans allow: budgets end a run, not LangGraph's own brake."""
+
+
+class Drained(Exception):
+    """The run stopped where it was asked to, between two supersteps; it goes on from there in a new attempt."""
+
+
+class Drain:
+    """Asks one attempt of a run to stop as soon as the nodes that are at work have ended."""
+
+    def __init__(self) -> None:
+        self.control: Final = RunControl()
+
+    def request(self) -> None:
+        self.control.request_drain()
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,8 @@ class RunInput:
     """What its request and the policies allow; the limits of its agent are added here."""
     spending: Spending = field(default_factory=Spending)
     """What earlier attempts took; this one adds to it while it works."""
+    drain: Drain = field(default_factory=Drain)
+    """With it the keeper may stop this attempt."""
 
 
 class GraphRunner:
@@ -74,6 +92,9 @@ class GraphRunner:
         """Yields the run's events in batches, in order. Asking for the next batch acknowledges the one before.
 
         The run lives as long as this iterator: closing it ends all of the run's work. Unexpected errors propagate.
+
+        Raises:
+            Drained: after the last batch, because it was asked to stop.
         """
         outbox = Outbox()
         work = asyncio.create_task(self._work(run, outbox), name=f"run {run.run_id}")
@@ -102,6 +123,8 @@ class GraphRunner:
                 outbox.put([translation.started(run.conversation_id, run.agent_id)])
             state = await self._drive_in_time(run, config, saved, translation, outbox)
             outbox.put(translation.ending(state.get("failure"), run.spending.usage))
+        except GraphDrained as drained:
+            raise Drained from drained
         finally:
             outbox.close()
 
@@ -149,6 +172,7 @@ class GraphRunner:
             stream_mode=["custom", "values"],
             subgraphs=True,
             durability="sync" if self._checkpointer else None,
+            control=run.drain.control,
             version="v2",
         )
         async for part in stream:

@@ -1,10 +1,12 @@
 """What `open-agent serve` does once all is checked. Imported only then: it brings in the whole product, in seconds."""
 
 import asyncio
+import os
 import signal
 import socket
+import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from typing import NoReturn
 
 import structlog
 
@@ -14,7 +16,7 @@ from server.app import build_app
 from server.banner import build_banner
 from server.keys import where_the_key_is
 from server.listening import address_of
-from server.serving import run_server
+from server.serving import Leave, run_server
 
 _log = structlog.stdlib.get_logger("server")
 
@@ -30,16 +32,29 @@ async def serve_until_told(settings: Settings, bound: socket.socket, keys: Seque
         generated = None if settings.api_keys else keys[0].key.get_secret_value()
         print(build_banner(address_of(bound), generated), flush=True)
 
-    stop = asyncio.Event()
-    running = asyncio.create_task(run_server(build_app(settings), bound, tell, stop))
+    stop, leave = asyncio.Event(), Leave(settings.shutdown_grace_seconds)
+    running = asyncio.create_task(run_server(build_app(settings), bound, tell, stop, leave))
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, stop, running)
-    with suppress(asyncio.CancelledError):
-        await running
+        asyncio.get_running_loop().add_signal_handler(number, _stop, stop, leave, number)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    await asyncio.wait({running}, timeout=leave.grace)
+    if not running.done():
+        _give_up()
+    await running
 
 
-def _stop(stop: asyncio.Event, running: asyncio.Task[None]) -> None:
-    """The first signal asks for an orderly end, the second one insists."""
-    if stop.is_set():
-        running.cancel()
+def _stop(stop: asyncio.Event, leave: Leave, number: signal.Signals) -> None:
+    """The first SIGTERM asks for an orderly end; a second one, or a person's Ctrl-C, for a quick one."""
+    if stop.is_set() or number is signal.SIGINT:
+        leave.hurried.set()
     stop.set()
+
+
+def _give_up() -> NoReturn:
+    """Ends the process though something in it does not end: it is safe, as it is when the power goes."""
+    _log.error("could not stop in time; runs that were under way are resumed after the next start")
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)

@@ -19,7 +19,7 @@ from server.completions.tasks import Chore, do_task
 from server.completions.visit import Visit
 from server.completions.wording import CompletionRequest
 from server.db.once import find_made
-from server.errors import Failed
+from server.errors import Failed, Unavailable
 from server.resources import NewRun, Run
 from server.sse import EventStream
 
@@ -42,6 +42,8 @@ async def answer(app: Application, visit: Visit, asked: CompletionRequest, reque
 
 
 async def _start(app: Application, visit: Visit, asked: CompletionRequest, agent_id: str) -> Run:
+    if app.draining.is_set():  # a client that is told so asks again, so nothing may be left of its first try
+        raise Unavailable("server_stopping", "The server is stopping; ask again in a moment.", retry_after=5)
     question = await app.store.histories.place(visit.owner, build_history(asked, visit))
     new = NewRun(agent_id=agent_id, multitask=visit.multitask)
     return await app.engine.create_run(

@@ -11,7 +11,7 @@ from typing import Final, ParamSpec, TypeVar
 import structlog
 
 from graph.events import TERMINAL, Failure
-from graph.runner import RunInput
+from graph.runner import Drain, Drained, RunInput
 from server.db.events import Fenced
 from server.db.runs import Claim
 from server.db.store import Store
@@ -36,6 +36,7 @@ class Carrier:
         self._work: asyncio.Task[None] | None = None
         self._cancelled = claim.cancel_requested
         self._stopped = False
+        self._drain = Drain()
 
     def cancel(self) -> None:
         """Ends the run as cancelled, as soon as its work has let go."""
@@ -43,8 +44,12 @@ class Carrier:
         if self._work:
             self._work.cancel()
 
+    def drain(self) -> None:
+        """Hands the run back once the nodes that are at work have ended, to be carried on after the next start."""
+        self._drain.request()
+
     def stop(self) -> None:
-        """Hands the run back, to be carried on after the next start."""
+        """Hands the run back at once."""
         self._stopped = True
         if self._work:
             self._work.cancel()
@@ -65,7 +70,7 @@ class Carrier:
         if not (self._cancelled or self._stopped):
             self._work = asyncio.create_task(self._stream(), name=f"carry {self._claim.run_id}")
             await asyncio.wait([self._work])
-            if not self._work.cancelled():
+            if not self._work.cancelled() and not isinstance(self._work.exception(), Drained):
                 return await self._conclude(self._work.exception())
         if self._cancelled:
             await patiently(self._store.events.cancel, self._claim.run_id, self._claim.attempt)
@@ -111,6 +116,7 @@ class Carrier:
             attempt=claim.attempt,
             started=claim.started,
             earlier_calls=await self._store.tool_calls.outcomes(claim.run_id) if claim.attempt > 1 else {},
+            drain=self._drain,
         )
 
 

@@ -24,8 +24,8 @@ from server.registry import AgentRegistry
 from server.resources import NewRun, Run
 
 T = TypeVar("T")
-_GRACE_SECONDS: Final = 10.0
-"""What runs are given to let go when the engine stops."""
+_LETTING_GO_SECONDS: Final = 5.0
+"""What cancelled work is given to let go."""
 _POLL_SECONDS: Final = 1.0
 
 _log = structlog.stdlib.get_logger("server.engine")
@@ -85,13 +85,24 @@ class Engine:
             self._schedule(run_id, lost=True)
         return unfinished
 
+    def drain(self) -> None:
+        """Begins no run any more and has those under way stop where it costs least. New ones are kept in the queue."""
+        self._stopping = True
+        for carrier in self._carriers.values():
+            carrier.drain()
+
+    async def drained(self) -> None:
+        """Returns once nothing is under way any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def stop(self) -> None:
-        """Hands the runs back and ends the readers."""
+        """Hands the runs back at once and ends the readers."""
         self._stopping = True
         for carrier in self._carriers.values():
             carrier.stop()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_GRACE_SECONDS)
+            _, late = await asyncio.wait(self._tasks, timeout=_LETTING_GO_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -147,7 +158,7 @@ class Engine:
             # Nothing is awaited since the claim: whoever wants to cancel the run from now on finds its carrier.
             carrier = self._carriers[run_id] = Carrier(claim, self._store, self._registry)
             if self._stopping:
-                carrier.stop()
+                carrier.drain()
             try:
                 await carrier.carry()
             except Exception:
