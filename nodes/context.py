@@ -35,11 +35,19 @@ class Artifacts(Protocol):
         """Returns the pictures that these calls brought as `data:` URLs, the newest few of them, oldest first."""
 
 
+class Memories(Protocol):
+    """What is remembered about the caller's user from earlier conversations."""
+
+    async def relevant(self, caller: Caller, question: str) -> list[str]:
+        """Returns what has to do with the question, the likeliest first; nothing where the agent may not recall."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What the house keeps for its runs. Notebooks and Studio have none of it."""
 
     artifacts: Artifacts | None = None
+    memories: Memories | None = None
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,12 @@ from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 
 from config.agents import AgentSpec
 from mcp_config.artifact_tool import READ_ARTIFACT
+from mcp_config.memory_tools import RECALL_MEMORIES
+from mcp_config.names import matches_any
 from mcp_config.tools import ToolSpec
 from nodes.context import RunContext
 from nodes.models.port import ModelError
+from nodes.prompting import newest_question
 from nodes.window import bytes_of
 
 ROOMY: Final = 16_000
@@ -43,6 +46,14 @@ async def _may_read(context: RunContext, agent: AgentSpec, context_tokens: int) 
     if artifacts is None or context_tokens < ROOMY:
         return False
     return await artifacts.within_reach(context.caller(agent.id))
+
+
+async def recalled(context: RunContext, agent: AgentSpec, conversation: Sequence[AnyMessage]) -> list[str]:
+    """Returns the memories that the question brings to the mind of an agent that may recall them."""
+    memories, question = context.surroundings.memories, newest_question(conversation)
+    if memories is None or question is None or not matches_any(RECALL_MEMORIES, agent.allowed_tools):
+        return []
+    return await memories.relevant(context.caller(agent.id), question.text)
 
 
 async def pictures_of_tools(context: RunContext, agent: AgentSpec, turns: Sequence[AnyMessage]) -> list[AnyMessage]:

@@ -21,7 +21,7 @@ from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpe
 from nodes.lasting import lasting
 from nodes.models.port import ModelError
 from nodes.prompting import Brief, build_prompt, has_pictures
-from nodes.reach import find_tools, pictures_of_tools
+from nodes.reach import find_tools, pictures_of_tools, recalled
 from nodes.state import PlanStep, StepChannel, StepInput, StepOutput, StepResult, StepState, ToolTask
 from nodes.toolcalls import answers_directly, offered_now, run_tool_call
 from nodes.turn import take_turn
@@ -107,13 +107,14 @@ async def _take_turn(state: StepState, context: RunContext, voice: _Voice) -> AI
     await wait_for_tools(context.tools, agent, voice.think)
     await wait_for_model(model, voice.think)
     specs = offered_now(await find_tools(context, agent, model.context_tokens), state.get("turns", []))
-    prompt = build_prompt(_brief(agent, state, shown), specs, model.context_tokens)
+    memories = await recalled(context, agent, conversation)
+    prompt = build_prompt(_brief(agent, state, shown, memories), specs, model.context_tokens)
     if prompt.shortened and not state.get("turns"):
         voice.think("The message is longer than this model can read; its middle was left out.\n")
     return await take_turn(model, prompt.messages, specs, voice.say, voice.channel, voice.said)
 
 
-def _brief(agent: AgentSpec, state: StepState, shown: Sequence[AnyMessage]) -> Brief:
+def _brief(agent: AgentSpec, state: StepState, shown: Sequence[AnyMessage], memories: Sequence[str]) -> Brief:
     return Brief(
         agent=agent,
         system=agent.system_prompt,
@@ -122,6 +123,7 @@ def _brief(agent: AgentSpec, state: StepState, shown: Sequence[AnyMessage]) -> B
         today=datetime.now(UTC).date(),
         earlier=state["earlier"],
         turns=[*state.get("turns", []), *shown],
+        memories=memories,
     )
 
 

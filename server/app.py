@@ -19,7 +19,19 @@ from server.edge import RequestEdge
 from server.idempotency import Idempotency
 from server.openapi import build_openapi
 from server.problems import add_problem_responses
-from server.routes import agents, artifacts, audit, completions, conversations, health, messages, policies, runs, tools
+from server.routes import (
+    agents,
+    artifacts,
+    audit,
+    completions,
+    conversations,
+    health,
+    memories,
+    messages,
+    policies,
+    runs,
+    tools,
+)
 from server.version import VERSION
 
 DESCRIPTION: Final = """\
@@ -40,6 +52,7 @@ _ROUTERS: Final = (
     artifacts.router,
     policies.router,
     audit.router,
+    memories.router,
     completions.router,
     health.router,
 )

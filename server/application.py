@@ -9,6 +9,7 @@ from nodes.models.catalog import Models
 from server.completions.terms import Terms
 from server.db.store import Store
 from server.engine.engine import Engine
+from server.engine.memories import Memories
 from server.keys import KeyRing
 from server.metrics import Metrics
 from server.policies import PolicyBook
@@ -24,6 +25,7 @@ class Application:
     models: Models
     tools: ToolRegistry
     engine: Engine
+    memories: Memories
     terms: Terms
     ledger: Ledger
     """Where calls are written down that no run makes."""

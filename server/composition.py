@@ -7,6 +7,7 @@ from config.agents import ROUTER, AgentSpec
 from config.settings import Settings
 from mcp_config.artifact_tool import build_artifact_tool
 from mcp_config.guards import Guards
+from mcp_config.memory_tools import build_memory_tools
 from mcp_config.rates import open_rate_limits
 from mcp_config.registry import Deadlines, open_registry
 from nodes.context import Surroundings
@@ -21,6 +22,8 @@ from server.engine.audit import CallAudit
 from server.engine.checkpoints import open_checkpoints
 from server.engine.engine import open_engine
 from server.engine.ledger import ToolLedger
+from server.engine.memories import Memories, Recollection
+from server.engine.memory_store import open_memory_store
 from server.keys import KeyRing, load_api_keys
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
@@ -52,8 +55,12 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         registry = open_registry(configuration.servers, in_force.policies, find_agent, deadlines, guards)
         tools = await stack.enter_async_context(registry)
         tools.add_local(build_artifact_tool(shelf))
+        memories = Memories(await stack.enter_async_context(open_memory_store(settings.database_url)))
+        for tool in build_memory_tools(memories):
+            tools.add_local(tool)
+        surroundings = Surroundings(shelf, Recollection(memories, tools.foresee))
         checkpoints = await stack.enter_async_context(open_checkpoints(settings.data_dir))
-        agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints, Surroundings(shelf))
+        agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints, surroundings)
         await agents.seed(configuration.agents.agents)
         policies = PolicyBook(store.policies, in_force, tools, agents.all)
         policies.warn(agents.all())
@@ -64,7 +71,9 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         metrics = Metrics({"model": models.health, "mcp_server": tools.health}, lambda: store.feed.readers)
         store.feed.watch(metrics.observe)
         ledger, patience = ToolLedger(store), settings.reader_timeout
-        yield Application(keys, store, agents, policies, models, tools, running, terms, ledger, metrics, patience)
+        yield Application(
+            keys, store, agents, policies, models, tools, running, memories, terms, ledger, metrics, patience
+        )
 
 
 async def _warm_up(agents: AgentRegistry, models: Models) -> None:

@@ -142,6 +142,17 @@ class Artifact(Resource):
     created_at: Moment
 
 
+class Memory(Resource):
+    """One thing that agents remember about their user."""
+
+    id: str
+    text: str
+    agent: str | None
+    run_id: str | None
+    """The run in which it was remembered."""
+    created_at: Moment
+
+
 class NewArtifact(Resource):
     """What is known of an artifact before it is stored."""
 

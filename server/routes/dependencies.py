@@ -34,6 +34,7 @@ ConversationId = Annotated[
 ]
 RunId = Annotated[str, Path(pattern=r"^run_[0-9a-f-]{36}$", examples=["run_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])]
 ArtifactId = Annotated[str, Path(pattern=r"^art_[0-9a-f-]{36}$", examples=["art_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])]
+MemoryId = Annotated[str, Path(pattern=r"^mem_[0-9a-f-]{36}$", examples=["mem_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])]
 AgentName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", examples=["sql-agent"])]
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[2])]
 ToolName = Annotated[str, Path(pattern=r"^[a-zA-Z0-9_-]{1,64}$", examples=["time__get_current_time"])]

@@ -1,6 +1,5 @@
 """Tools: what the MCP servers offer now, a call by hand down the same governed path, and what would become of one."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -15,9 +14,10 @@ from server.db.once import find_made
 from server.errors import ApiError, Forbidden, Invalid, NotFound, TooMany, Unavailable
 from server.keys import Principal
 from server.rate_headers import build_rate_headers, wait_of
-from server.resources import Check, Page, PageQuery, RateLeft, Tool, ToolCall
+from server.resources import Check, Page, RateLeft, Tool, ToolCall
 from server.routes.bodies import InvocationBody, Question, QuestionBody
 from server.routes.dependencies import App, ToolName, WantedNames, build_router, problems
+from server.routes.paging import build_page
 
 router: Final = build_router("/v1/tools", "tools")
 
@@ -35,7 +35,7 @@ _REFUSALS: Final[dict[str, type[ApiError]]] = {
 @router.get("", operation_id="list_tools")
 async def list_tools(app: App, caller: Caller, page: WantedNames) -> Page[Tool]:
     """Lists the tools of the servers that are up, by name."""
-    return _page(app.tools.all(), page)
+    return build_page([_resource(spec) for spec in app.tools.all()], lambda tool: tool.name, page)
 
 
 @router.get("/{name}", operation_id="get_tool", responses=problems(404))
@@ -117,26 +117,4 @@ def _resource(spec: tools.ToolSpec) -> Tool:
         description=spec.description,
         input_schema=spec.input_schema,
         annotations=dict(spec.annotations),
-    )
-
-
-def _page(specs: Sequence[tools.ToolSpec], query: PageQuery) -> Page[Tool]:
-    """Pages over names as the database pages over ids."""
-    if query.after is not None and query.before is not None:
-        raise Invalid("invalid_cursor", "Give `after` or `before`, not both.")
-    rising = query.order == "asc"
-    ordered = sorted(specs, key=lambda spec: spec.name, reverse=not rising)
-    if (before := query.before) is not None:
-        rest = [spec for spec in ordered if (spec.name < before) == rising and spec.name != before]
-        taken = rest[-query.limit :]
-    else:
-        after = query.after
-        rest = [spec for spec in ordered if after is None or ((spec.name > after) == rising and spec.name != after)]
-        taken = rest[: query.limit]
-    names = [spec.name for spec in taken]
-    return Page(
-        data=[_resource(spec) for spec in taken],
-        has_more=len(rest) > len(taken),
-        first_id=names[0] if names else None,
-        last_id=names[-1] if names else None,
     )

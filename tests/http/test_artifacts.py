@@ -42,6 +42,7 @@ async def clients(
         yield ann, otto
 
 
+@pytest.mark.slow
 async def test_big_result_is_previewed_read_on_and_downloaded_byte_for_byte(
     model: ScriptedModel, clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
 ) -> None:

@@ -22,7 +22,15 @@ async def servers_are_up(served: Served, user: httpx.AsyncClient) -> None:
 async def test_tools_are_listed_by_name_with_their_schemas(user: httpx.AsyncClient) -> None:
     listed = (await user.get("/v1/tools")).json()
     names = [tool["name"] for tool in listed["data"]]
-    assert names == ["artifact__read", "calculator__calculate", "time__convert_time", "time__get_current_time"]
+    assert names == [
+        "artifact__read",
+        "calculator__calculate",
+        "memory__forget",
+        "memory__recall",
+        "memory__remember",
+        "time__convert_time",
+        "time__get_current_time",
+    ]
     assert (listed["has_more"], listed["first_id"], listed["last_id"]) == (False, names[0], names[-1])
     tool = listed["data"][-1]
     assert set(tool) == {"name", "server", "description", "input_schema", "annotations"}
@@ -34,10 +42,10 @@ async def test_tools_are_listed_by_name_with_their_schemas(user: httpx.AsyncClie
     ("query", "wanted", "more"),
     [
         ({"limit": 2}, slice(0, 2), True),
-        ({"limit": 2, "after": "calculator__calculate"}, slice(2, 4), False),
-        ({"limit": 1, "before": "time__get_current_time"}, slice(2, 3), True),
+        ({"limit": 2, "after": "memory__remember"}, slice(5, 7), False),
+        ({"limit": 1, "before": "time__get_current_time"}, slice(5, 6), True),
         ({"order": "desc"}, slice(None, None, -1), False),
-        ({"order": "desc", "after": "time__convert_time"}, slice(1, None, -1), False),
+        ({"order": "desc", "after": "time__convert_time"}, slice(4, None, -1), False),
         ({"after": "zzz"}, slice(0, 0), False),
     ],
 )
