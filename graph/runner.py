@@ -21,6 +21,7 @@ from config.ids import derive_id
 from graph.builder import NAME, build_graph
 from graph.deadlines import Deadlines
 from graph.events import RunEvent
+from graph.forking import HeadStart, build_given
 from graph.outbox import Outbox
 from graph.translate import Translation
 from mcp_config.tools import ToolBox, ToolResult
@@ -62,6 +63,8 @@ class RunInput:
     attempt: int = 1
     started: bool = False
     """Whether the log already holds `run.started`."""
+    head_start: HeadStart | None = None
+    """What it takes over from the run it was forked from."""
     earlier_calls: Mapping[str, ToolResult | None] = field(default_factory=dict)
     """Tool calls of earlier attempts: their results, or None for one that was started and never ended."""
     bounds: Sequence[Bound] = ()
@@ -162,7 +165,7 @@ class GraphRunner:
         deadlines: Deadlines,
     ) -> RunState:
         """Runs the graph to its end and returns the last state."""
-        state = cast(RunState, saved.values) if saved else RunState(messages=[*run.messages], agent_id=run.agent_id)
+        state = cast(RunState, saved.values) if saved else _first_state(run)
         if saved and not saved.tasks:  # `next` is empty, too, while all tasks of a superstep are done
             return state
         stream = self._graph.astream(
@@ -200,6 +203,13 @@ class GraphRunner:
             surroundings=self._surroundings,
             budget=Budget(run.spending, (*run.bounds, *own), self._agents),
         )
+
+
+def _first_state(run: RunInput) -> RunState:
+    state = RunState(messages=[*run.messages], agent_id=run.agent_id)
+    if run.head_start is not None:
+        state["head_start"] = build_given(run.head_start)
+    return state
 
 
 def _resume_point(saved: StateSnapshot | None, run: RunInput) -> str | None:

@@ -15,9 +15,11 @@ from config.ids import derive_id
 from nodes.budget import Budget
 from nodes.context import RunContext
 from nodes.facts import FactWriter, StepBroken, StepOpened
+from nodes.head_start import say_head_start
 from nodes.lasting import Update
 from nodes.progress import Progress
 from nodes.prompting import newest_question
+from nodes.routing import newest_words
 from nodes.state import PlanStep, RunState, StepInput, StepResult
 from nodes.synthesis import synthesis_id
 
@@ -25,6 +27,9 @@ from nodes.synthesis import synthesis_id
 async def dispatch(state: RunState, runtime: Runtime[RunContext]) -> Command[str]:
     context = runtime.context
     begun = _begin(state, context)
+    if begun and (given := state.get("head_start")):
+        question = newest_words(state["messages"]) if state.get("agent_id", ROUTER) == ROUTER else None
+        say_head_start(given, context.run_id, question, runtime.stream_writer)
     state = cast(RunState, {**state, **begun})
     progress = Progress.of(state)
     if state.get("failure"):
@@ -58,16 +63,19 @@ def _begin(state: RunState, context: RunContext) -> Update:
     if state.get("question") == asked:
         return {}
     plan: list[PlanStep] = []
+    begun: Update = {"question": asked, "plan": plan, "replanned": False, "failure": None, "results": []}
+    if given := state.get("head_start"):
+        return begun | given
     if (agent_id := state.get("agent_id", ROUTER)) != ROUTER:  # a run of one agent needs no model to be planned
         step_id = derive_id("step", context.run_id, "only")
-        plan = [PlanStep(id=step_id, agent=agent_id, task=question.text if question else "", depends_on=[])]
-    return {"question": asked, "plan": plan, "replanned": False, "failure": None, "results": []}
+        plan += [PlanStep(id=step_id, agent=agent_id, task=question.text if question else "", depends_on=[])]
+    return begun
 
 
 def _stored(begun: Update, ended: list[StepResult]) -> Update:
     """Results add up in the state, so a beginning has to replace them."""
     if begun:
-        return begun | {"results": Overwrite(ended)}
+        return begun | {"results": Overwrite([*begun["results"], *ended])}
     return {"results": ended} if ended else {}
 
 

@@ -38,6 +38,15 @@ class RunFailure(TypedDict):
     detail: str
 
 
+class HeadStart(TypedDict):
+    """What a fork takes over from the run it was forked from."""
+
+    plan: list[PlanStep]
+    results: list[StepResult]
+    """Of steps that are done; they are not run again."""
+    replanned: bool
+
+
 class RunState(TypedDict, total=False):
     """The whole run: a bounded window of the conversation in, a plan, and what its steps brought."""
 
@@ -46,6 +55,8 @@ class RunState(TypedDict, total=False):
     """`router` to plan, or the one agent to run."""
     question: str
     """Id of the message that this run answers; whatever else is here belongs to it."""
+    head_start: HeadStart
+    """What a run begins with that is a fork; others have none."""
     plan: list[PlanStep]
     replanned: bool
     results: Annotated[list[StepResult], operator.add]

@@ -79,6 +79,13 @@ class Client:
         """Starts a run that answers the newest user message; follow it with `events`."""
         return await self._send(Run, "POST", f"/v1/conversations/{conversation_id}/runs", {"agent_id": agent_id})
 
+    async def fork(
+        self, run_id: str, step_id: str | None = None, *, task: str | None = None, agent_id: str | None = None
+    ) -> Run:
+        """Starts a run of the same question that goes another way than an ended one, from a step on."""
+        body: JsonObject = {"step_id": step_id, "task": task, "agent_id": agent_id}
+        return await self._send(Run, "POST", f"/v1/runs/{run_id}/fork", body)
+
     async def runs(self, conversation_id: str, *, after: str | None = None, limit: int = 20) -> Page[Run]:
         return await self._page(Page[Run], f"/v1/conversations/{conversation_id}/runs", after, limit)
 

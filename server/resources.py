@@ -57,6 +57,9 @@ class PageQuery(Request):
     before: Cursor | None = None
 
 
+MessageId = Annotated[str, Field(pattern=r"^msg_[0-9a-f-]{36}$")]
+
+
 class NewConversation(Request):
     title: str | None = Field(None, max_length=200)
     metadata: Metadata = {}
@@ -99,8 +102,23 @@ class Message(Resource):
 
 class NewRun(Request):
     agent_id: str = "router"
+    message_id: MessageId | None = None
+    """The user message to answer; by default the newest one of the newest branch."""
     stream: bool = False
     multitask: Multitask = "enqueue"
+    metadata: Metadata = {}
+
+
+class NewFork(Request):
+    """Where a new run of the same question goes another way than the one it is forked from."""
+
+    step_id: str | None = Field(None, max_length=80)
+    """The step that is run anew, with all that depends on it; by default what failed, else the answer."""
+    task: str | None = Field(None, min_length=1, max_length=100_000)
+    """Other words for that step."""
+    agent_id: str | None = Field(None, max_length=63)
+    """Another agent for that step."""
+    stream: bool = False
     metadata: Metadata = {}
 
 
@@ -114,6 +132,7 @@ class Run(Resource):
     error: Failure | None
     usage: Usage
     metadata: Metadata
+    forked_from: str | None
     attempt: int
     created_at: Moment
     started_at: Moment | None

@@ -11,11 +11,11 @@ from server.db.attachments import check_attachments
 from server.db.conversations import get_conversation
 from server.db.database import Database
 from server.db.once import Once
-from server.db.paging import page_of
+from server.db.paging import build_page, page_of, slice_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import MessageRow
 from server.db.turns import find_active
-from server.errors import Invalid
+from server.errors import Invalid, NotFound
 from server.resources import Message, NewMessage, Page, PageQuery
 
 
@@ -63,6 +63,24 @@ class Messages:
             await get_conversation(session, owner, conversation_id)
             return await page_of(session, rows, MessageRow.id, query, _resource)
 
+    async def branch_page(self, owner: str, conversation_id: str, end: str, query: PageQuery) -> Page[Message]:
+        """Returns a page of the path from the first message to `end`: `asc` is along the path, `desc` back up.
+
+        Raises:
+            NotFound: the conversation or the message is not there, or another owner's.
+            Invalid: the cursor is of no message on the path.
+        """
+        async with self._database.read() as session:
+            await get_conversation(session, owner, conversation_id)
+            row = await session.get(MessageRow, end)
+            if row is None or row.conversation_id != conversation_id:
+                raise NotFound("message_not_found", f"There is no message {end} in this conversation.")
+            path = await _read_path(session, end)
+            ids, has_more = slice_of(path if query.order == "desc" else path[::-1], query)
+            rows = await session.scalars(select(MessageRow).where(MessageRow.id.in_(ids)))
+            found = {each.id: _resource(each) for each in rows}
+        return build_page([found[each] for each in ids], ids, has_more=has_more)
+
     async def branch(self, message_id: str, limit: int) -> list[Message]:
         """Returns the message and up to `limit - 1` before it on its branch, oldest first.
 
@@ -74,8 +92,18 @@ class Messages:
             return [_resource(row) for row in reversed(_in_force([*near, *far]))]
 
 
-async def find_question(session: ReadSession, conversation_id: str) -> str | None:
-    """Returns the id of the newest user message of the newest branch."""
+async def find_question(session: ReadSession, conversation_id: str, wanted: str | None = None) -> str | None:
+    """Returns the id of the message to answer: the one wanted, else the newest user message of the newest branch.
+
+    Raises:
+        Invalid: the one wanted is no user message of this conversation.
+    """
+    if wanted is not None:
+        row = await session.get(MessageRow, wanted)
+        if row is None or row.conversation_id != conversation_id or row.role != "user":
+            detail = f"There is no user message {wanted} in this conversation."
+            raise Invalid("unknown_message", detail, pointer="/message_id")
+        return wanted
     cursor = await _find_newest(session, conversation_id)
     while cursor is not None:
         row = await session.get_one(MessageRow, cursor)
@@ -164,6 +192,15 @@ async def _climb(
     chain = chain.union_all(step)
     rows = select(MessageRow).join(chain, MessageRow.id == chain.c.id).order_by(chain.c.depth)
     return list(await session.scalars(rows))
+
+
+async def _read_path(session: ReadSession, end: str) -> list[str]:
+    """Returns the ids from a message up to the conversation's first."""
+    start = select(MessageRow.id, MessageRow.parent_id.label("above"), literal(1).label("depth"))
+    chain = start.where(MessageRow.id == end).cte("path", recursive=True)
+    step = select(MessageRow.id, MessageRow.parent_id, chain.c.depth + 1).where(MessageRow.id == chain.c.above)
+    chain = chain.union_all(step)
+    return list(await session.scalars(select(chain.c.id).order_by(chain.c.depth)))
 
 
 def _in_force(newest_first: list[MessageRow]) -> list[MessageRow]:

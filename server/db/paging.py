@@ -56,6 +56,24 @@ async def rows_of_page(
     return page[::-1] if backwards else page, len(found) > query.limit
 
 
+def slice_of(ids: Sequence[str], query: PageQuery) -> tuple[list[str], bool]:
+    """Returns one page of a list that is there whole, and whether there is more behind it.
+
+    Raises:
+        Invalid: the cursor is not in the list, or `after` and `before` were both given.
+    """
+    if query.after is not None and query.before is not None:
+        raise Invalid("invalid_cursor", "Give `after` or `before`, not both.", pointer="/before")
+    cursor = query.after or query.before
+    if cursor is not None and cursor not in ids:
+        raise Invalid("invalid_cursor", f"{cursor!r} is not in this list; take `last_id` of a page.")
+    if query.before is not None:
+        end = ids.index(query.before)
+        return list(ids[max(0, end - query.limit) : end]), end > query.limit
+    start = ids.index(query.after) + 1 if query.after is not None else 0
+    return list(ids[start : start + query.limit]), len(ids) > start + query.limit
+
+
 def _cursor(key: InstrumentedAttribute[Any], text: str) -> object:  # Any: a column of text or of numbers
     if key.type.python_type is not int:
         return text

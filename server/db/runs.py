@@ -1,5 +1,6 @@
 """Runs and their guarded status changes. What a run *does* is written by the event log, not here."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,8 +12,10 @@ from config.agents import Limits
 from config.api_keys import Role
 from config.ids import after, new_id
 from graph.events import Usage
+from graph.forking import HeadStart
 from server.db.conversations import get_conversation
 from server.db.database import Database
+from server.db.forking import check_forkable, choose_agent, read_head_start
 from server.db.messages import find_question, leave_out, settle_parents
 from server.db.once import Once
 from server.db.paging import page_of
@@ -21,7 +24,7 @@ from server.db.steps import read_steps
 from server.db.tables import RunRow
 from server.db.turns import ACTIVE, make_way, unfinished
 from server.errors import Conflict, NotFound
-from server.resources import NewRun, Page, PageQuery, Run, Step
+from server.resources import NewFork, NewRun, Page, PageQuery, Run, Step
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Claim:
     started: bool
     """Whether the log holds events already."""
     cancel_requested: bool
+    head_start: HeadStart | None
+    """What it takes over from the run it was forked from."""
 
 
 class Runs:
@@ -53,6 +58,7 @@ class Runs:
 
         Raises:
             NotFound: the conversation is not there, or another owner's.
+            Invalid: the message named is no user message of this conversation.
             Conflict: there is no user message to answer, or another run is active and this one gives way to it.
         """
         once = Once()
@@ -61,7 +67,7 @@ class Runs:
             if earlier := await once.find(session, RunRow):
                 return _resource(earlier)
             await get_conversation(session, owner, conversation_id, locked=True)
-            asked = question or await find_question(session, conversation_id)
+            asked = question or await find_question(session, conversation_id, new.message_id)
             if asked is None:
                 raise Conflict("no_user_message", "This conversation has no user message yet; post one first.")
             rolled_back = await make_way(session, conversation_id, new.multitask)
@@ -69,6 +75,37 @@ class Runs:
                 await leave_out(session, asked, rolled_back)
             row = _new_row(owner, role, conversation_id, new, revision, asked)
             row.id = after(await _find_newest(session, conversation_id), row.id)
+            session.add(row)
+            await once.note(session, row.id)
+            return _resource(row)
+
+        return await self._database.write(work)
+
+    async def fork(
+        self, owner: str, role: Role, run_id: str, new: NewFork, revision: int, agents: Collection[str]
+    ) -> Run:
+        """Puts a run in the queue that answers what an ended one answered, and goes another way from a step on.
+
+        `agents` are those that may act at the revision.
+
+        Raises:
+            NotFound: the run is not there, or another owner's.
+            Invalid: the agent named is not there.
+            Conflict: the run has not ended, or cannot be forked from this step.
+        """
+        once = Once()
+
+        async def work(session: WriteSession) -> Run:
+            if earlier := await once.find(session, RunRow):
+                return _resource(earlier)
+            source = await get_run(session, owner, run_id)
+            await get_conversation(session, owner, source.conversation_id, locked=True)
+            check_forkable(source)
+            wanted = NewRun(agent_id=choose_agent(source, new, agents), metadata=new.metadata)
+            row = _new_row(owner, role, source.conversation_id, wanted, revision, source.input_id)
+            row.id = after(await _find_newest(session, source.conversation_id), row.id)
+            row.limits, row.forked_from = source.limits, source.id
+            row.head_start = await read_head_start(session, source, new, row.id)
             session.add(row)
             await once.note(session, row.id)
             return _resource(row)
@@ -224,6 +261,7 @@ def _claim(row: RunRow) -> Claim:
         losses=row.losses,
         started=row.next_seq > 1,
         cancel_requested=row.cancel_requested,
+        head_start=row.head_start,
     )
 
 
@@ -238,6 +276,7 @@ def _resource(row: RunRow) -> Run:
         error=row.error,
         usage=row.usage,
         metadata=row.labels,
+        forked_from=row.forked_from,
         attempt=row.attempt,
         created_at=row.created_at,
         started_at=row.started_at,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from config.agents import AgentSpec, Limits
 from config.api_keys import Role
 from graph.events import Failure, Plan, StepKind, Usage
+from graph.forking import HeadStart
 from server.db.columns import JsonOf, Prose, UtcMoment
 from server.resources import ApprovalStatus, Attachment, RunStatus, StepStatus, ToolCallStatus
 
@@ -98,6 +99,8 @@ class RunRow(Row):
     """What its request allows; the tightest of request, agent and policy wins."""
     forked_from: Mapped[str | None]
     """The run whose plan and outputs it began with."""
+    head_start: Mapped[HeadStart | None] = mapped_column(JsonOf(HeadStart))
+    """Those themselves: the run they are from may be gone before this one ends."""
     status: Mapped[RunStatus] = mapped_column(String(16))
     attempt: Mapped[int]
     """The fencing token: every claim raises it, and only the holder of the newest one may write."""

@@ -115,6 +115,7 @@ class Carrier:
             role=claim.role,
             attempt=claim.attempt,
             started=claim.started,
+            head_start=claim.head_start,
             earlier_calls=await self._store.tool_calls.outcomes(claim.run_id) if claim.attempt > 1 else {},
             drain=self._drain,
         )

@@ -21,7 +21,7 @@ from server.engine.carrier import Carrier, patiently
 from server.engine.checkpoints import prune_checkpoints
 from server.errors import Invalid, Unavailable
 from server.registry import AgentRegistry
-from server.resources import NewRun, Run
+from server.resources import NewFork, NewRun, Run
 
 T = TypeVar("T")
 _LETTING_GO_SECONDS: Final = 5.0
@@ -52,6 +52,16 @@ class Engine:
             Conflict: there is no user message to answer, or another run is active and this one gives way to it.
         """
         return await self._unbroken(self._create_run(owner, role, conversation_id, new, question))
+
+    async def fork_run(self, owner: str, role: Role, run_id: str, new: NewFork) -> Run:
+        """Accepts a run that answers what an ended one answered, and goes another way from a step on.
+
+        Raises:
+            NotFound: the run is not there, or another owner's.
+            Invalid: there is no such agent, or it is disabled.
+            Conflict: the run has not ended, or cannot be forked from this step.
+        """
+        return await self._unbroken(self._fork_run(owner, role, run_id, new))
 
     async def cancel(self, owner: str, run_id: str) -> Run:
         """Asks a run to stop and returns it as it is now; asking again changes nothing.
@@ -117,6 +127,12 @@ class Engine:
         if new.multitask in ("interrupt", "rollback"):
             for displaced in await self._store.runs.unwanted(conversation_id):
                 await self._let_go(displaced, conversation_id)
+        self._schedule(run.id)
+        return run
+
+    async def _fork_run(self, owner: str, role: Role, run_id: str, new: NewFork) -> Run:
+        edition = await self._registry.present()
+        run = await self._store.runs.fork(owner, role, run_id, new, edition.revision, edition.agents.keys())
         self._schedule(run.id)
         return run
 

@@ -6,7 +6,7 @@ from fastapi import Body
 from pydantic import Field, JsonValue
 
 from config.api_keys import Role
-from server.resources import Agent, NewConversation, NewMessage, NewPolicies, NewRun, Request, Rollback
+from server.resources import Agent, NewConversation, NewFork, NewMessage, NewPolicies, NewRun, Request, Rollback
 
 
 class Invocation(Request):
@@ -38,6 +38,10 @@ _AGENT: Final[dict[str, JsonValue]] = {
     "system_prompt": "You are a poet. Answer with one short poem.",
     "allowed_tools": ["time__*"],
 }
+_FORK: Final[dict[str, JsonValue]] = {
+    "step_id": "step_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11",
+    "task": "Sum up only the orders of 2026.",
+}
 
 _POLICIES: Final[dict[str, JsonValue]] = {
     "version": 0,
@@ -55,6 +59,7 @@ _QUESTION: Final[dict[str, JsonValue]] = {"agent": "tool-agent", "arguments": {"
 ConversationBody = Annotated[NewConversation, _example("With a title", {"title": "Trip to Japan"})]
 MessageBody = Annotated[NewMessage, _example("A question", {"content": "What time is it in Tokyo right now?"})]
 RunBody = Annotated[NewRun, _example("The router plans; events are streamed", {"agent_id": "router", "stream": True})]
+ForkBody = Annotated[NewFork, _example("A step in other words", _FORK)]
 AgentBody = Annotated[Agent, _example("A specialist", _AGENT)]
 AgentPatch = Annotated[dict[str, JsonValue], _example("Another model", {"model": ["openai:gpt-5-mini", "default"]})]
 RollbackBody = Annotated[Rollback, _example("What it was at first", {"version": 1})]

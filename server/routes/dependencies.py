@@ -10,7 +10,7 @@ from server.auth import needs_key
 from server.body import StrictJsonRoute
 from server.errors import Invalid
 from server.problems import Problem
-from server.resources import PageQuery
+from server.resources import MessageId, PageQuery
 
 
 def application(request: Request) -> Application:
@@ -28,6 +28,13 @@ class NamesQuery(PageQuery):
     order: Literal["asc", "desc"] = "asc"
 
 
+class MessagesQuery(PageQuery):
+    """A page of a conversation, or of one of its branches."""
+
+    branch: MessageId | None = None
+
+
+WantedMessages = Annotated[MessagesQuery, Query()]
 WantedNames = Annotated[NamesQuery, Query()]
 ConversationId = Annotated[
     str, Path(pattern=r"^conv_[0-9a-f-]{36}$", examples=["conv_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])

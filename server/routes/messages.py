@@ -5,7 +5,7 @@ from typing import Final
 from server.auth import Caller
 from server.resources import Message, Page
 from server.routes.bodies import MessageBody
-from server.routes.dependencies import App, ConversationId, WantedPage, build_router, problems
+from server.routes.dependencies import App, ConversationId, WantedMessages, build_router, problems
 
 router: Final = build_router("/v1/conversations/{conversation_id}/messages", "messages")
 
@@ -17,6 +17,16 @@ async def create_message(app: App, caller: Caller, conversation_id: Conversation
 
 
 @router.get("", operation_id="list_messages", responses=problems(404))
-async def list_messages(app: App, caller: Caller, conversation_id: ConversationId, page: WantedPage) -> Page[Message]:
-    """Lists the conversation's messages, the newest first; `order=asc` reads it from the start."""
+async def list_messages(
+    app: App,
+    caller: Caller,
+    conversation_id: ConversationId,
+    page: WantedMessages,
+) -> Page[Message]:
+    """Lists the conversation's messages, the newest first; `order=asc` reads it from the start.
+
+    With `branch`, the id of a message, only the path from the first message to that one.
+    """
+    if page.branch is not None:
+        return await app.store.messages.branch_page(caller.name, conversation_id, page.branch, page)
     return await app.store.messages.page(caller.name, conversation_id, page)

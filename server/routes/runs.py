@@ -10,8 +10,8 @@ from graph.events import RunEvent
 from server.application import Application
 from server.auth import Caller
 from server.keys import Principal
-from server.resources import NewRun, Page, Run, RunStatus, Step
-from server.routes.bodies import RunBody
+from server.resources import NewFork, NewRun, Page, Run, RunStatus, Step
+from server.routes.bodies import ForkBody, RunBody
 from server.routes.dependencies import App, ConversationId, RunId, WantedPage, build_router, problems
 from server.sse import EventStream, Logged, frames, read_cursor
 from server.websocket import accept, send_events
@@ -21,6 +21,7 @@ router: Final = build_router("/v1/runs", "runs")
 sockets: Final = APIRouter(prefix="/v1/runs")
 
 _DEFAULTS: Final = NewRun()
+_PLAIN_FORK: Final = NewFork()
 _ENDED: Final[frozenset[RunStatus]] = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -42,10 +43,7 @@ async def create_run(
 ) -> Run | EventStream:
     """Starts a run that answers the newest user message. The body may be left out: the router, no stream."""
     run = await app.engine.create_run(caller.name, caller.role, conversation_id, new)
-    if new.stream:
-        return _stream(app, caller, run.id, 0, {"Content-Location": f"/v1/runs/{run.id}/events"})
-    response.headers["Location"] = f"/v1/runs/{run.id}"
-    return run
+    return _begun(app, caller, response, run, stream=new.stream)
 
 
 @of_conversation.get("", operation_id="list_runs", responses=problems(404))
@@ -114,6 +112,37 @@ async def cancel_run(app: App, caller: Caller, response: Response, run_id: RunId
     """Asks the run to stop. Until it really has, the answer is 202 with the run as it is now."""
     run = await app.engine.cancel(caller.name, run_id)
     response.status_code = 200 if run.status in _ENDED else 202
+    return run
+
+
+@router.post(
+    "/{run_id}/fork",
+    operation_id="fork_run",
+    status_code=201,
+    response_model=Run,
+    responses={
+        200: {
+            "description": "With `stream: true`: the new run's events as they come; resume at `Content-Location`.",
+            "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/RunEvent"}}},
+        },
+        **problems(400, 404, 409, 413, 415),
+    },
+)
+async def fork_run(
+    app: App, caller: Caller, response: Response, run_id: RunId, new: ForkBody = _PLAIN_FORK
+) -> Run | EventStream:
+    """Starts a run that answers the same message again, with the plan and the outputs of one that has ended.
+
+    The named step and what depends on it are run anew. Its answer stands beside the old one.
+    """
+    run = await app.engine.fork_run(caller.name, caller.role, run_id, new)
+    return _begun(app, caller, response, run, stream=new.stream)
+
+
+def _begun(app: Application, caller: Principal, response: Response, run: Run, *, stream: bool) -> Run | EventStream:
+    if stream:
+        return _stream(app, caller, run.id, 0, {"Content-Location": f"/v1/runs/{run.id}/events"})
+    response.headers["Location"] = f"/v1/runs/{run.id}"
     return run
 
 

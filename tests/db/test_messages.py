@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from server.db.store import Store
-from server.errors import Invalid
+from server.errors import Invalid, NotFound
 from server.resources import Attachment, NewConversation, NewMessage, PageQuery
 from tests.db.stories import OWNER, answer, claim, converse, queue, say
 
@@ -95,6 +95,35 @@ async def test_system_messages_hold_however_long_ago_they_were_said(store: Store
     assert await _contents(store, three.id) == everything
     assert await _contents(store, three.id, limit=3) == [*everything[:2], *everything[4:]]
     assert await _contents(store, three.id, limit=1) == ["in French", "three"]
+
+
+async def test_branch_is_listed_page_by_page_along_its_path(store: Store) -> None:
+    conversation_id = await converse(store, "one")
+    run = await claim(store, (await queue(store, conversation_id)).id)
+    late = await say(store, conversation_id, "two")  # its id is older than that of the answer it comes after
+    waiting = await queue(store, conversation_id)
+    await answer(store, run, "first answer")
+    await claim(store, waiting.id)
+    aside = await say(store, conversation_id, "aside", parent_id=run.input_id)
+    path = ["one", "first answer", "two"]
+
+    async def page(end: str, **query: object) -> tuple[list[str], bool, str | None]:
+        found = await store.messages.branch_page(OWNER, conversation_id, end, PageQuery.model_validate(query))
+        return [message.content for message in found.data], found.has_more, found.last_id
+
+    assert (await page(late.id, order="asc"))[0] == path
+    assert (await page(late.id))[0] == path[::-1]
+    assert (await page(aside.id, order="asc"))[0] == ["one", "aside"]
+    first, more, cursor = await page(late.id, order="asc", limit=2)
+    assert (first, more) == (path[:2], True)
+    assert (await page(late.id, order="asc", limit=2, after=cursor))[:2] == (path[2:], False)
+    assert (await page(late.id, order="asc", limit=2, before=late.id))[:2] == (path[:2], False)
+    with pytest.raises(Invalid):
+        await page(late.id, after=aside.id)
+    with pytest.raises(NotFound):
+        await store.messages.branch_page("eve", conversation_id, late.id, PageQuery())
+    with pytest.raises(NotFound):
+        await store.messages.branch_page(OWNER, await converse(store), late.id, PageQuery())
 
 
 def _attachment(**changes: object) -> Attachment:

@@ -159,3 +159,27 @@ async def test_a_run_that_gives_way_names_the_one_that_is_active(model: Scripted
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_header")
     assert (await user.post(f"/v1/runs/{run['id']}/cancel")).status_code == 202
     assert (await ended(user, run["id"]))["status"] == "cancelled"
+
+
+async def test_a_run_is_forked_and_its_question_answered_again(model: ScriptedModel, user: httpx.AsyncClient) -> None:
+    model.when(says("a fork in the road"), Replies.text("left"), Replies.text("right"), Replies.text("straight on"))
+    run = await ended(user, (await start_run(user, "a fork in the road", "general"))["id"])
+    made = await user.post(f"/v1/runs/{run['id']}/fork")
+    forked = await ended(user, made.json()["id"])
+    assert (made.status_code, made.headers["Location"]) == (201, f"/v1/runs/{forked['id']}")
+    assert (forked["status"], forked["forked_from"], run["forked_from"]) == ("completed", run["id"], None)
+
+    messages = f"/v1/conversations/{run['conversation_id']}/messages"
+    question = (await user.get(messages, params={"order": "asc"})).json()["data"][0]["id"]
+    again = await user.post(
+        f"/v1/conversations/{run['conversation_id']}/runs", json={"agent_id": "general", "message_id": question}
+    )
+    last = await ended(user, again.json()["id"])
+    for each, answer in ((run, "left"), (forked, "right"), (last, "straight on")):
+        path = await user.get(messages, params={"order": "asc", "branch": each["message_id"]})
+        assert [message["content"] for message in path.json()["data"]] == ["a fork in the road", answer]
+
+    unknown = await user.post(f"/v1/runs/{run['id']}/fork", json={"step_id": "step_x"})
+    assert (unknown.status_code, unknown.json()["code"]) == (409, "unknown_step")
+    nowhere = await user.get(messages, params={"branch": question.replace("0", "1")})
+    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "message_not_found")
