@@ -4,7 +4,7 @@ The only file that knows the shapes of LangGraph's stream. It knows neither the 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -67,6 +67,8 @@ class RunInput:
     """What it takes over from the run it was forked from."""
     earlier_calls: Mapping[str, ToolResult | None] = field(default_factory=dict)
     """Tool calls of earlier attempts: their results, or None for one that was started and never ended."""
+    read: Collection[str] = ()
+    """Tools whose results earlier attempts have read."""
     bounds: Sequence[Bound] = ()
     """What its request and the policies allow; the limits of its agent are added here."""
     spending: Spending = field(default_factory=Spending)
@@ -200,6 +202,7 @@ class GraphRunner:
             role=run.role,
             acknowledged=True,
             earlier_calls=run.earlier_calls,
+            read=set(run.read),
             surroundings=self._surroundings,
             budget=Budget(run.spending, (*run.bounds, *own), self._agents),
         )

@@ -65,6 +65,9 @@ class RunContext:
     earlier_calls: Mapping[str, ToolResult | None] = field(default_factory=dict)
     """Tool calls of earlier attempts by call id: their results, or None for one that was started and never ended."""
 
+    read: set[str] = field(default_factory=set)
+    """Tools whose results this run has read, in all its attempts; nodes add to it."""
+
     surroundings: Surroundings = Surroundings()
     budget: Budget = field(default_factory=Budget)
     """What the run may spend, and what it has spent."""

@@ -17,6 +17,11 @@ class StreamLedger:
     _started: bool = False
     _ended: bool = False
 
+    @property
+    def acted(self) -> bool:
+        """Whether the call reached its server."""
+        return self._started
+
     async def started(self, call: ToolCall) -> None:
         receipt = asyncio.get_running_loop().create_future() if self.acknowledged else None
         self._started = True
@@ -30,7 +35,7 @@ class StreamLedger:
 
     def settle(self, call: ToolCall, result: ToolResult) -> None:
         """Says what the path did not: a call stopped before dispatch (denied, say) is in the log all the same."""
-        if not self._started:
+        if not self.acted:
             self.write(CallStarted(self.step_id, call))
         if not self._ended:
             self.write(CallEnded(self.step_id, call, result))

@@ -13,6 +13,7 @@ from nodes.lasting import Update
 from nodes.ledger import StreamLedger
 from nodes.reach import result_room
 from nodes.state import ToolTask
+from nodes.untrusted import mark_as_data
 from nodes.warmup import wait_for_tools
 
 _REPEATS_MADE: Final = 1
@@ -37,12 +38,15 @@ async def run_tool_call(task: ToolTask, runtime: Runtime[RunContext]) -> Update:
         task["tool"],
         task["arguments"],
         context.caller(step["agent"]),
+        read=frozenset(context.read),
         room=result_room(context, step["agent"]),
     )
     if task["repeats"] > _REPEATS_MADE:
         return {"turns": [_message(call, "error", _again(made=False), direct=False)]}
     result = await _result_of(call, spec, context, StreamLedger(step["id"], write, context.acknowledged))
     content = result.content or f"(no output; status: {result.status})"
+    if spec is not None and spec.untrusted and (result.status == "ok" or result.error_code == "tool_error"):
+        content = mark_as_data(call.tool, content)
     if task["repeats"]:
         content = f"{content}\n\n{_again(made=True)}"
     direct = spec is not None and spec.return_direct and result.status == "ok"
@@ -84,6 +88,8 @@ async def _result_of(call: ToolCall, spec: ToolSpec | None, context: RunContext,
             await ledger.ended(call, _LOST)
             return _LOST
     result = await context.tools.call(call, ledger)
+    if ledger.acted:
+        context.read.add(call.tool)
     ledger.settle(call, result)
     return result
 

@@ -11,7 +11,7 @@ from server.db.database import Database
 from server.db.once import Once
 from server.db.sessions import WriteSession
 from server.db.steps import call_resource
-from server.db.tables import ToolCallRow
+from server.db.tables import RunRow, ToolCallRow
 from server.errors import NotFound
 
 
@@ -74,6 +74,17 @@ class ToolCalls:
             await session.execute(update(ToolCallRow).where(*begun).values(outcome))
 
         await self._database.write(work)
+
+    async def tools_read(self, run_id: str) -> frozenset[str]:
+        """Returns the tools whose results a run has read, and the runs that it was forked from."""
+        found: set[str] = set()
+        async with self._database.read() as session:
+            seen: str | None = run_id
+            while seen is not None:
+                read = select(ToolCallRow.tool).where(ToolCallRow.run_id == seen, ToolCallRow.status != "denied")
+                found.update(await session.scalars(read.distinct()))
+                seen = await session.scalar(select(RunRow.forked_from).where(RunRow.id == seen))
+        return frozenset(found)
 
     async def outcomes(self, run_id: str) -> dict[str, ToolResult | None]:
         """Returns how the calls of a run ended, by id; None for one that was started and never ended."""

@@ -117,6 +117,7 @@ class Carrier:
             started=claim.started,
             head_start=claim.head_start,
             earlier_calls=await self._store.tool_calls.outcomes(claim.run_id) if claim.attempt > 1 else {},
+            read=await self._store.tool_calls.tools_read(claim.run_id),
             drain=self._drain,
         )
 
