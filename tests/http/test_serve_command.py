@@ -2,113 +2,15 @@
 
 import asyncio
 import json
-import os
-import signal
 import socket
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from tests.http.serving import ended, follow, parse_stream, start_run
 from tests.support.scripted_model import Replies, ScriptedModel, says
-
-ROOT = Path(__file__).parents[2]
-SERVERS = '{"mcpServers": {"time": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time"]}}}'
-
-
-def build_environment(data_dir: Path, **more: str) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(data_dir),
-        "DATA_DIR": str(data_dir),
-        "MODEL_PROVIDER": "openai",
-        "OPENAI_API_KEY": "sk-scripted",
-        "MCP_SERVERS": SERVERS,
-        "PORT": "0",
-        "no_proxy": "127.0.0.1",
-        **more,
-    }
-
-
-async def start_process(environment: dict[str, str], *arguments: str) -> Process:
-    command = (sys.executable, "-m", "server.cli", "serve", *arguments)
-    return await asyncio.create_subprocess_exec(*command, env=environment, cwd=ROOT, stdout=PIPE, stderr=PIPE)
-
-
-async def refused(environment: dict[str, str], *arguments: str) -> tuple[int | None, str]:
-    """Returns the exit code and what was said on standard error."""
-    process = await start_process(environment, *arguments)
-    async with asyncio.timeout(30):
-        _, errors = await process.communicate()
-    return process.returncode, errors.decode()
-
-
-@dataclass
-class Running:
-    process: Process
-    url: str
-    key: str
-
-    def client(self) -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, trust_env=False)
-
-    log: str = ""
-    """What it wrote on standard error; whole once it has stopped."""
-
-    async def stop(self) -> int | None:
-        self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(15):
-            self.log += (await self.process.communicate())[1].decode()
-        return self.process.returncode
-
-
-async def on_the_banner(process: Process) -> Running:
-    assert process.stdout is not None
-    told: dict[str, str] = {}
-    while "API docs" not in told:
-        line = (await process.stdout.readline()).decode()
-        assert line, (await process.communicate())[1].decode()
-        for name in ("Address", "API key", "API docs"):
-            if line.strip().startswith(name):
-                told[name] = line.strip().removeprefix(name).strip()
-    return Running(process, told["Address"], told["API key"])
-
-
-async def in_the_log(process: Process) -> Running:
-    assert process.stderr is not None
-    log = ""
-    while '"open-agent is up"' not in (line := (await process.stderr.readline()).decode()):
-        assert line, log
-        log += line
-    told = json.loads(line)
-    return Running(process, told["address"], text_of(told["api_key"].removeprefix("in ")), log + line)
-
-
-def text_of(path: str) -> str:
-    return Path(path).read_text().strip()
-
-
-@asynccontextmanager
-async def serving(environment: dict[str, str]) -> AsyncIterator[Running]:
-    process = await start_process(environment)
-    tell = in_the_log if environment.get("LOG_FORMAT") == "json" else on_the_banner
-    try:
-        async with asyncio.timeout(30):
-            running = await tell(process)
-        yield running
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.communicate()
-
+from tests.support.server_process import build_environment, refused, serving
 
 @pytest.mark.slow
 async def test_what_was_accepted_is_there_after_a_restart(scripted_model: ScriptedModel, tmp_path: Path) -> None:

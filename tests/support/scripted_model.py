@@ -201,12 +201,14 @@ async def _stream(writer: asyncio.StreamWriter, wire: Wire, reply: Reply, reques
     pieces = wire.pieces(reply, request)
     for piece in pieces[: reply.after]:
         await _send_chunk(writer, piece)
+        await asyncio.sleep(reply.pace)
     await _interrupt(writer, reply)
     if reply.fault == "garbage":
         await _send_chunk(writer, b"data: {not json\n\n")
     ending = [] if reply.fault == "unfinished" else wire.ending(reply, request)
     for piece in [*pieces[reply.after :], *ending, b""]:
         await _send_chunk(writer, piece)
+        await asyncio.sleep(reply.pace)
 
 
 async def _interrupt(writer: asyncio.StreamWriter, reply: Reply) -> None:

@@ -40,6 +40,8 @@ class Reply:
     fault: Fault | None = None
     after: int = 0
     """How many pieces are sent before the gate or the fault."""
+    pace: float = 0
+    """Seconds after each piece."""
 
     def held(self, gate: asyncio.Event, after: int = 0) -> "Reply":
         """Returns the reply that waits for `gate` once `after` pieces were sent."""
@@ -60,6 +62,10 @@ class Reply:
     def unfinished(self) -> "Reply":
         """Returns the reply that is never said to be complete, though its stream ends as it should."""
         return replace(self, fault="unfinished")
+
+    def paced(self, seconds: float) -> "Reply":
+        """Returns the reply whose pieces come one by one, as a model's do."""
+        return replace(self, pace=seconds)
 
     def costing(self, input_tokens: int, output_tokens: int) -> "Reply":
         return replace(self, input_tokens=input_tokens, output_tokens=output_tokens)

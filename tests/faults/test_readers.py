@@ -1,0 +1,113 @@
+"""F21 to F23: readers that leave, that are many, and that are slow."""
+
+import asyncio
+import json
+import time
+from itertools import pairwise
+
+import httpx
+import psutil
+import pytest
+
+from graph.events import run_events
+from tests.faults.conftest import Extent, Standing
+from tests.faults.lab import check_numbers, get_run, start
+from tests.http.serving import follow, parse_stream
+from tests.support.scripted_model import Replies, says
+from tests.support.waiting import until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("faults"),
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(180),
+]
+_EVENTS = 30
+
+
+async def reads(client: httpx.AsyncClient, count: int) -> bool:
+    return f"\nopen_agent_readers {count}.0\n" in (await client.get("/metrics")).text
+
+
+async def test_f21_a_client_that_leaves_ends_its_reading_and_not_the_run(
+    standing: Standing, client: httpx.AsyncClient
+) -> None:
+    gate = asyncio.Event()
+    standing.model.when(says("F21"), Replies.text("half ", "whole").held(gate, after=1))
+    run_id = await start(client, "F21", "general")
+    async with client.stream("GET", f"/v1/runs/{run_id}/events") as answer:
+        assert answer.status_code == 200
+        await until(lambda: reads(client, 1))
+    await until(lambda: reads(client, 0), 2)
+    gate.set()
+    sent = await follow(client, run_id)
+    check_numbers(sent, after=0)
+    assert (await get_run(client, run_id))["status"] == "completed"
+
+
+class Reader:
+    """A client as small as can be: what is measured is the server, on the same machine."""
+
+    def __init__(self) -> None:
+        self.raw = bytearray()
+        self.seen: list[float] = []
+        """When the n-th event was there."""
+
+    async def read(self, port: int, key: str, run_id: str, opened: asyncio.Semaphore) -> None:
+        async with opened:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(
+                f"GET /v1/runs/{run_id}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+            )
+            await reader.readuntil(b"\r\n\r\n")
+        while piece := await reader.read(65_536):
+            self.raw += piece
+            self.seen += [time.time()] * piece.count(b"\nevent: ")
+            if piece.endswith(b"0\r\n\r\n"):
+                break
+        writer.close()
+        await writer.wait_closed()
+
+
+def unchunked(raw: bytes) -> str:
+    body = bytearray()
+    while raw:
+        size, _, rest = raw.partition(b"\r\n")
+        body += rest[: int(size, 16)]
+        raw = rest[int(size, 16) + 2 :]
+    return body.decode()
+
+
+async def test_f22_a_thousand_readers_all_get_all_of_it_in_time(
+    standing: Standing, client: httpx.AsyncClient, extent: Extent
+) -> None:
+    server = psutil.Process(standing.running.process.pid)
+    base = server.memory_info().rss
+    gate = asyncio.Event()
+    words = Replies.text(*(f"word {n} " for n in range(_EVENTS))).paced(0.2)
+    standing.model.when(says("F22"), words.held(gate))
+    run_id = await start(client, "F22", "general")
+    readers = [Reader() for _ in range(extent.readers)]
+    opened = asyncio.Semaphore(100)
+    port, key = int(standing.running.url.rpartition(":")[2]), standing.running.key
+    reading = [asyncio.create_task(reader.read(port, key, run_id, opened)) for reader in readers]
+
+    began = time.time()
+    await until(lambda: reads(client, extent.readers), 60)
+    print("connected", time.time() - began)
+    gate.set()
+    await asyncio.gather(*reading)
+    told = {tuple(parse_stream(unchunked(bytes(reader.raw)))) for reader in readers}
+    assert len(told) == 1, "all readers got the same bytes"
+    sent = told.pop()
+    check_numbers(sent, after=0)
+    assert len(sent) > _EVENTS
+    log = [run_events.validate_json(each.data) for each in sent]
+    late = sorted(
+        seen - event.at.timestamp() for reader in readers for seen, event in zip(reader.seen, log, strict=True)
+    )
+    print("p50", late[len(late) // 2], "p95", late[int(len(late) * 0.95)], "max", late[-1], "events", len(log))
+    print("rss", server.memory_info().rss / 1e6, (server.memory_info().rss - base) / 1e6)
+    assert late[int(len(late) * 0.95)] < 1
+    assert server.memory_info().rss < 300_000_000
+    await until(lambda: reads(client, 0))
