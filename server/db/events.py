@@ -4,36 +4,27 @@ Appending is guarded by the claim's attempt, numbers the events without a gap, a
 same facts up to date in the same transaction. An event is published only after that is committed.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 
 from graph.events import Failure, RunCancelled, RunCompleted, RunEvent, RunFailed
 from server.db.closing import read_closing_events, read_opening_events, read_usage
-from server.db.database import Database
+from server.db.event_reader import EventReader
 from server.db.event_text import write_down
-from server.db.feed import Feed, LoggedEvent
+from server.db.feed import LoggedEvent
 from server.db.projection import project
-from server.db.runs import get_run
 from server.db.sessions import WriteSession
 from server.db.tables import EventRow, RunRow
-from server.db.turns import ACTIVE
-from server.errors import Invalid
 from server.resources import RunStatus
-
-_CHUNK: Final = 500
-"""Events in one read of a long log."""
 
 
 class Fenced(Exception):
     """The run has ended or belongs to a newer claim: its former holder must stop and write nothing more."""
 
 
-class EventLog:
-    def __init__(self, database: Database, feed: Feed) -> None:
-        self._database = database
-        self._feed = feed
+class EventLog(EventReader):
+    """Written by whoever holds the run, read by everyone."""
 
     async def append(self, run_id: str, attempt: int, events: Sequence[RunEvent]) -> list[LoggedEvent]:
         """Writes events of the run and returns them as they are stored, once that is durable.
@@ -86,53 +77,6 @@ class EventLog:
             return True
 
         return await self._database.write(work)
-
-    async def read(self, run_id: str, after: int = 0, limit: int = _CHUNK) -> list[LoggedEvent]:
-        """Returns the next events after `after`, up to `limit`."""
-        rows = select(EventRow.seq, EventRow.type, EventRow.json)
-        rows = rows.where(EventRow.run_id == run_id, EventRow.seq > after).order_by(EventRow.seq).limit(limit)
-        async with self._database.read() as session:
-            return [LoggedEvent(seq, kind, text) for seq, kind, text in await session.execute(rows)]
-
-    async def follow(
-        self, owner: str, run_id: str, after: int = 0, poll: Callable[[], float | None] = lambda: 1.0
-    ) -> AsyncGenerator[LoggedEvent, None]:
-        """Yields the events after `after`: those that are there, then each as it comes, up to the terminal one.
-
-        Ends early only when the feed closes. The table is the truth; the feed spares most readers from asking it. A
-        run that another process carries wakes nobody here: `poll` says after how many seconds to look, None for never.
-
-        Raises:
-            NotFound: the run is not there, or another owner's.
-            Invalid: `after` lies beyond the log.
-        """
-        if not await self.has_more(owner, run_id, after):
-            return
-        with self._feed.subscribe(run_id) as subscription:
-            while True:
-                events = subscription.recent(after) or await self.read(run_id, after)
-                for event in events:
-                    yield event
-                    after = event.seq
-                    if event.terminal:
-                        return
-                if not events and not await subscription.news(after, poll()):
-                    return
-
-    async def has_more(self, owner: str, run_id: str, after: int) -> bool:
-        """Returns whether anything after `after` is there or may yet come.
-
-        Raises:
-            NotFound: the run is not there, or another owner's.
-            Invalid: `after` lies beyond the log.
-        """
-        async with self._database.read() as session:
-            run = await get_run(session, owner, run_id)
-        last = run.next_seq - 1
-        if not 0 <= after <= last:
-            detail = f"The log of this run ends at {last}; there is no event {after} to go on from."
-            raise Invalid("unknown_cursor", detail)
-        return after < last or run.status in ACTIVE
 
     async def _append(
         self,

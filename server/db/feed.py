@@ -1,7 +1,7 @@
-"""Wakes the readers of a run's log after each commit. It may forget anything: the table is the truth."""
+"""Wakes the readers of a run's log after each commit, and keeps the newest events for them. It may forget anything: the
+table is the truth."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Final
 
 from graph.events import TERMINAL
 
-_TAIL: Final = 256
+_KEPT: Final = 256
 """Newest events of a run kept in memory while somebody reads it; who is further behind reads the table."""
 
 
@@ -30,32 +30,76 @@ class Subscription:
     """One run's news, shared by all its readers."""
 
     def __init__(self) -> None:
-        self._tail: deque[LoggedEvent] = deque(maxlen=_TAIL)
+        self._floor: int | None = None
+        """Memory holds every event after this one that this process knows of; None for none."""
+        self._events: list[LoggedEvent] = []
         self._changed = asyncio.Event()
         self._closed = False
+        self._looked = 0.0
         self.readers = 0
+        self.owner: str | None = None
+        """Whose run it is, once somebody was let in to read."""
+
+    @property
+    def last(self) -> int:
+        """How far the log is known to go. It only grows."""
+        return (self._floor or 0) + len(self._events)
+
+    @property
+    def ended(self) -> bool:
+        return bool(self._events) and self._events[-1].terminal
 
     def recent(self, after: int) -> list[LoggedEvent]:
         """Returns the events after `after` if memory holds all of them, else nothing."""
-        if not self._tail or self._tail[0].seq > after + 1:
+        if self._floor is None or after < self._floor:
             return []
-        return [event for event in self._tail if event.seq > after]
+        return self._events[after - self._floor :]
+
+    def lacks(self, after: int, poll: float | None) -> bool:
+        """Returns whether only a look at the table can tell what comes after `after`, and it is time for one."""
+        unknown = self._floor is None or after < self._floor
+        return unknown or (poll is not None and _now() >= self._looked + poll)
+
+    def look(self) -> None:
+        """Notes that one reader looks now; the others need not for a while."""
+        self._looked = _now()
 
     async def news(self, after: int, poll: float | None) -> bool:
         """Waits until there may be events after `after`; false when none will come from this process any more."""
-        while not self._closed and not (self._tail and self._tail[-1].seq > after):
+        patience = None if poll is None else max(0.0, self._looked + poll - _now())
+        while not self._closed and self.last <= after:
             try:
-                async with asyncio.timeout(poll):
+                async with asyncio.timeout(patience):
                     await self._changed.wait()
             except TimeoutError:
                 break
         return not self._closed
 
     def publish(self, events: Sequence[LoggedEvent]) -> None:
-        if events and self._tail and events[0].seq != self._tail[-1].seq + 1:
-            self._tail.clear()
-        self._tail.extend(events)
+        """Takes in what was just committed."""
+        if events and (self._floor is None or events[0].seq != self.last + 1):
+            self._floor, self._events = events[0].seq - 1, []
+        self._keep([*self._events, *events])
         self._wake()
+
+    def remember(self, after: int, events: Sequence[LoggedEvent]) -> None:
+        """Takes in what a look found: all there was after `after`."""
+        if self._floor is None or after > self.last:
+            self._floor, self._events = after, []
+        older = [event for event in events if event.seq <= self._floor] if after < self._floor else []
+        newer = [event for event in events if event.seq > self.last]
+        if older and older[-1].seq == self._floor:
+            self._floor = after
+            self._keep([*older, *self._events, *newer])
+        else:
+            self._keep([*self._events, *newer])
+        if newer:
+            self._wake()
+
+    def _keep(self, events: list[LoggedEvent]) -> None:
+        self._events = events[-_KEPT:]
+        if self._events:
+            self._floor = self._events[0].seq - 1
 
     def close(self) -> None:
         self._closed = True
@@ -80,6 +124,10 @@ class Feed:
     def watch(self, watcher: Watcher) -> None:
         """Has `watcher` told of whatever is committed from now on, for all runs; it must neither wait nor raise."""
         self._watchers.append(watcher)
+
+    def find(self, run_id: str) -> Subscription | None:
+        """Returns the news of a run that is being read."""
+        return self._subscriptions.get(run_id)
 
     @contextmanager
     def subscribe(self, run_id: str) -> Iterator[Subscription]:
@@ -110,3 +158,7 @@ class Feed:
     @property
     def readers(self) -> int:
         return sum(subscription.readers for subscription in self._subscriptions.values())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

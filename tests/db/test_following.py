@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
+from typing_extensions import override
 
 from config.ids import new_id
+from server.db.database import Database
+from server.db.event_reader import EventReader
 from server.db.feed import LoggedEvent
+from server.db.sessions import ReadSession
 from server.db.store import Store, open_store
 from server.errors import Invalid
 from tests.db.stories import OWNER, answer, begin, ending, opening, words
+from tests.support.waiting import until
 
 
 async def _log(store: Store, run_id: str) -> list[LoggedEvent]:
@@ -53,6 +59,54 @@ async def test_reader_of_another_process_finds_the_events_by_looking(store: Stor
         await store.events.append(run.run_id, 1, ending(run, step_id, ""))
         async with asyncio.timeout(5):
             assert await reader == await _log(store, run.run_id)
+
+
+class Counted(Database):
+    """Counts how often it is read."""
+
+    def __init__(self, database: Database) -> None:
+        self._counted = database
+        self.reads = 0
+
+    @override
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[ReadSession, None]:
+        self.reads += 1
+        async with self._counted.read() as session:
+            yield session
+
+
+async def test_readers_of_one_run_share_what_one_of_them_has_read(store: Store) -> None:
+    run, step_id = await begin(store), new_id("step")
+    await store.events.append(run.run_id, 1, opening(run, step_id))
+    counted = Counted(store.database)
+    log = EventReader(counted, store.feed)
+    readers = [asyncio.create_task(_collect(log.follow(OWNER, run.run_id, 0, lambda: None))) for _ in range(200)]
+    await until(lambda: store.feed.readers == 200)
+    for number in range(20):
+        await store.events.append(run.run_id, 1, words(run, step_id, f"word {number} "))
+    await store.events.append(run.run_id, 1, ending(run, step_id, "all"))
+    whole = await _log(store, run.run_id)
+    assert await asyncio.gather(*readers) == [whole] * 200
+    assert counted.reads < 10
+
+
+async def test_readers_of_a_run_that_another_process_carries_take_turns_to_look(
+    store: Store, database_url: str
+) -> None:
+    run, step_id = await begin(store), new_id("step")
+    async with open_store(database_url) as elsewhere:
+        counted = Counted(elsewhere.database)
+        log = EventReader(counted, elsewhere.feed)
+        readers = [asyncio.create_task(_collect(log.follow(OWNER, run.run_id, 0, lambda: 0.05))) for _ in range(100)]
+        await until(lambda: elsewhere.feed.readers == 100)
+        before = counted.reads
+        await store.events.append(run.run_id, 1, opening(run, step_id))
+        await store.events.append(run.run_id, 1, ending(run, step_id, ""))
+        whole = await _log(store, run.run_id)
+        async with asyncio.timeout(5):
+            assert await asyncio.gather(*readers) == [whole] * 100
+        assert counted.reads - before < 50
 
 
 async def test_log_reads_the_same_after_a_restart(database_url: str) -> None:

@@ -12,6 +12,7 @@ from tests.http.serving import ended, follow, parse_stream, start_run
 from tests.support.scripted_model import Replies, ScriptedModel, says
 from tests.support.server_process import build_environment, refused, serving
 
+
 @pytest.mark.slow
 async def test_what_was_accepted_is_there_after_a_restart(scripted_model: ScriptedModel, tmp_path: Path) -> None:
     scripted_model.when(says("remember me"), Replies.text("I ", "will."))
