@@ -24,6 +24,7 @@ from server.engine.engine import open_engine
 from server.engine.ledger import ToolLedger
 from server.engine.memories import Memories, Recollection
 from server.engine.memory_store import open_memory_store
+from server.engine.sole_use import open_sole_use
 from server.keys import KeyRing, load_api_keys
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
@@ -45,6 +46,8 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         return agents.find_last(agent_id)  # bound below: agents run on tools, and tools ask who may call them
 
     async with AsyncExitStack() as stack:
+        # before anything is migrated: another process may be at work there
+        await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
         store = await stack.enter_async_context(open_store(settings.database_url))
         models = await stack.enter_async_context(open_models(settings, configuration.agents))
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
@@ -59,12 +62,12 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         for tool in build_memory_tools(memories):
             tools.add_local(tool)
         surroundings = Surroundings(shelf, Recollection(memories, tools.foresee))
-        checkpoints = await stack.enter_async_context(open_checkpoints(settings.data_dir))
-        agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints, surroundings)
+        checkpoints = await stack.enter_async_context(open_checkpoints(settings.database_url, settings.data_dir))
+        agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints.saver, surroundings)
         await agents.seed(configuration.agents.agents)
         policies = PolicyBook(store.policies, in_force, tools, agents.all)
         policies.warn(agents.all())
-        engine = open_engine(store, agents, checkpoints, settings.data_dir, settings.run_concurrency)
+        engine = open_engine(store, agents, checkpoints, settings.run_concurrency)
         running = await stack.enter_async_context(engine)
         models.start(lambda: _warm_up(agents, models))
         terms = Terms(settings.openwebui_jwt_secret, settings.completions_on_disconnect)

@@ -1,7 +1,8 @@
 """What drivers raise, in words for people. The one place that knows how databases spell their troubles."""
 
 import sqlite3
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 import psycopg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
@@ -9,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from server.errors import Unavailable
 
+T = TypeVar("T")
 _FULL: Final = frozenset({"53100", "SQLITE_FULL"})
 _BUSY: Final = frozenset({"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED", "53300", "40P01", "40001"})
 _READ_ONLY: Final = frozenset({"SQLITE_READONLY", "SQLITE_READONLY_DBMOVED", "SQLITE_READONLY_DIRECTORY"})
@@ -28,6 +30,20 @@ def find_outage(error: BaseException) -> BaseException | None:
             return link
         link = link.__cause__ or link.__context__
     return None
+
+
+async def telling(work: Awaitable[T]) -> T:
+    """Returns what `work` does on a driver of its own.
+
+    Raises:
+        Unavailable: the database cannot do its work.
+    """
+    try:
+        return await work
+    except (sqlite3.Error, psycopg.Error) as error:
+        if outage := find_outage(error):
+            raise unavailable(outage) from error
+        raise
 
 
 def unavailable(error: BaseException) -> Unavailable:

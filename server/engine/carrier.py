@@ -93,8 +93,8 @@ class Carrier:
 
     async def _stream(self) -> None:
         """Writes each batch before it asks for the next: asking is what tells the graph that the one before is safe."""
-        edition = await self._registry.edition(self._claim.revision)
-        run = await self._input(edition)
+        edition = await patiently(self._registry.edition, self._claim.revision)
+        run = await patiently(self._input, edition)
         ended = False
         async with aclosing(edition.runner.run(run)) as batches:
             async for batch in batches:

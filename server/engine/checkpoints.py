@@ -1,24 +1,126 @@
-"""Where LangGraph keeps the state of unfinished runs: a SQLite file of its own. It can be lost without losing a run."""
+"""Where LangGraph keeps the state of unfinished runs: a SQLite file of its own, or tables of the PostgreSQL database.
+
+All of it can be lost without losing a run. A database that is away for a while is waited for: it costs time, no run.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 import aiosqlite
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from typing_extensions import override
 
+from config.database_url import find_sqlite_file, parse_database_url
+from server.db.failures import telling
+from server.engine.carrier import patiently
+from server.engine.postgres_pool import Pool, open_pool
 from server.errors import Unavailable
+
+T = TypeVar("T")
+P = ParamSpec("P")
+_CONNECTIONS: Final = 2
+"""The saver does one thing at a time; the second spares a wait when the first turns out to be dead."""
+
+
+class Checkpoints(Protocol):
+    """The checkpointer, and which runs it holds anything of."""
+
+    @property
+    def saver(self) -> BaseCheckpointSaver[str]: ...
+
+    async def run_ids(self) -> list[str]: ...
+
+
+def open_checkpoints(database_url: str, data_dir: Path) -> AbstractAsyncContextManager[Checkpoints]:
+    """Yields the checkpoints. Close them only after the runs have ended.
+
+    With SQLite they lie in `data_dir`, whose file they do not share with the log: each has one writer. Opening raises
+    `Unavailable` when the place cannot be opened or written.
+    """
+    url = parse_database_url(database_url)
+    return _open_sqlite(data_dir) if find_sqlite_file(url) else _open_postgresql(url)
+
+
+async def prune_checkpoints(checkpoints: Checkpoints, unfinished: Collection[str]) -> int:
+    """Removes those of runs that have ended: a crash may have come between a run's end and its pruning."""
+    ended = [run_id for run_id in await checkpoints.run_ids() if run_id not in unfinished]
+    for run_id in ended:
+        await checkpoints.saver.adelete_thread(run_id)
+    return len(ended)
+
+
+class _Patient(BaseCheckpointSaver[str]):
+    """Does again what the database could not do. Each of these may be done twice: they write what they are given."""
+
+    @override
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        return await _patiently(super().aget_tuple, config)
+
+    @override
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        return await _patiently(super().aput, config, checkpoint, metadata, new_versions)
+
+    @override
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],  # Any: LangGraph's own type for a channel's value
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        await _patiently(super().aput_writes, config, writes, task_id, task_path)
+
+    @override
+    async def adelete_thread(self, thread_id: str) -> None:
+        await _patiently(super().adelete_thread, thread_id)
+
+
+class _SqliteSaver(_Patient, AsyncSqliteSaver):
+    @property
+    def saver(self) -> BaseCheckpointSaver[str]:
+        return self
+
+    async def run_ids(self) -> list[str]:
+        async with self.lock, self.conn.execute("SELECT DISTINCT thread_id FROM checkpoints") as rows:
+            return [row[0] async for row in rows]
+
+
+class _PostgresSaver(_Patient, AsyncPostgresSaver):
+    def __init__(self, pool: Pool, serde: JsonPlusSerializer) -> None:
+        super().__init__(pool, serde=serde)
+        self._pool = pool
+
+    @property
+    def saver(self) -> BaseCheckpointSaver[str]:
+        return self
+
+    async def run_ids(self) -> list[str]:
+        async with self._pool.connection() as connection:
+            rows = await connection.execute("SELECT DISTINCT thread_id FROM checkpoints")
+            return [row["thread_id"] for row in await rows.fetchall()]
 
 
 @asynccontextmanager
-async def open_checkpoints(data_dir: Path) -> AsyncIterator[AsyncSqliteSaver]:
-    """Yields the checkpointer. Close it only after the runs have ended.
-
-    Raises:
-        Unavailable: the file cannot be opened or written.
-    """
+async def _open_sqlite(data_dir: Path) -> AsyncIterator[Checkpoints]:
     path = data_dir / "checkpoints.db"
     try:
         await asyncio.to_thread(data_dir.mkdir, parents=True, exist_ok=True)
@@ -27,19 +129,29 @@ async def open_checkpoints(data_dir: Path) -> AsyncIterator[AsyncSqliteSaver]:
         raise Unavailable("database_unavailable", f"{path} cannot be opened; make its folder writable.") from error
     try:
         # NORMAL: a checkpoint lost with the power costs one step done again; the log of events is the one kept FULL.
-        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=NORMAL"):
+        for pragma in ("busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL"):
             await connection.execute(f"PRAGMA {pragma}")
-        saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        saver = _SqliteSaver(connection, serde=_strict())
         await saver.setup()
         yield saver
     finally:
         await connection.close()
 
 
-async def prune_checkpoints(saver: AsyncSqliteSaver, unfinished: Collection[str]) -> None:
-    """Removes the checkpoints of runs that have ended: a crash may have come between a run's end and its pruning."""
-    async with saver.lock, saver.conn.execute("SELECT DISTINCT thread_id FROM checkpoints") as rows:
-        kept = [row[0] async for row in rows]
-    for run_id in kept:
-        if run_id not in unfinished:
-            await saver.adelete_thread(run_id)
+@asynccontextmanager
+async def _open_postgresql(url: str) -> AsyncIterator[Checkpoints]:
+    async with open_pool(url, _CONNECTIONS) as pool:
+        saver = _PostgresSaver(pool, _strict())
+        await telling(saver.setup())
+        yield saver
+
+
+def _strict() -> JsonPlusSerializer:
+    return JsonPlusSerializer(allowed_msgpack_modules=None)
+
+
+async def _patiently(work: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwargs) -> T:
+    async def attempt() -> T:
+        return await telling(work(*args, **options))
+
+    return await patiently(attempt)

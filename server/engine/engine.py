@@ -1,25 +1,22 @@
 """The run engine: runs as tasks of this process, over a log that outlives it. A request never owns a run.
 
-One engine works in a data folder at a time. Unfinished runs are resumed at its start and handed back at its end.
+One engine works on a database at a time. Unfinished runs are resumed at its start and handed back at its end.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Final, TypeVar
 
 import structlog
-from filelock import FileLock, Timeout
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from config.api_keys import Role
 from server.db.feed import LoggedEvent
 from server.db.store import Store
 from server.db.turns import ACTIVE
 from server.engine.carrier import Carrier, patiently
-from server.engine.checkpoints import prune_checkpoints
-from server.errors import Invalid, Unavailable
+from server.engine.checkpoints import Checkpoints, prune_checkpoints
+from server.errors import Invalid
 from server.registry import AgentRegistry
 from server.resources import NewFork, NewRun, Run
 
@@ -196,32 +193,12 @@ class Engine:
 
 @asynccontextmanager
 async def open_engine(
-    store: Store, registry: AgentRegistry, checkpoints: AsyncSqliteSaver, data_dir: Path, concurrency: int
+    store: Store, registry: AgentRegistry, checkpoints: Checkpoints, concurrency: int
 ) -> AsyncIterator[Engine]:
-    """Yields the engine with all unfinished runs under way.
-
-    Raises:
-        Unavailable: another engine works in this folder.
-    """
+    """Yields the engine with all unfinished runs under way. Be sure of the sole use of the database before."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(_lock(data_dir))
         engine = Engine(store, registry, concurrency)
         stack.push_async_callback(engine.stop)
         await store.tool_calls.give_up_lost()
         await prune_checkpoints(checkpoints, await engine.resume())
         yield engine
-
-
-@contextmanager
-def _lock(data_dir: Path) -> Iterator[None]:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(data_dir / "engine.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        detail = f"Another open-agent already works in {data_dir}; stop it, or choose another DATA_DIR."
-        raise Unavailable("engine_running", detail) from error
-    try:
-        yield
-    finally:
-        lock.release()

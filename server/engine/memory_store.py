@@ -3,24 +3,22 @@
 It knows neither users nor memories: who owns what is a matter of namespaces, and theirs who use it.
 """
 
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import aiosqlite
-import psycopg
 from langgraph.store.base import BaseStore, Op, Result
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 from typing_extensions import override
 
 from config.database_url import find_sqlite_file, parse_database_url
-from server.db.failures import find_outage, unavailable
+from server.db.failures import telling
 from server.engine.postgres_pool import open_pool
+from server.errors import Unavailable
 
-T = TypeVar("T")
 _CONNECTIONS: Final = 2
 
 
@@ -39,31 +37,28 @@ class _SqliteStore(AsyncSqliteStore):
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         batch = list(ops)
         try:
-            return await super().abatch(batch)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY_SNAPSHOT":
-                raise _told(error) from error
+            return await telling(super().abatch(batch))
+        except Unavailable as error:
+            if getattr(error.__cause__, "sqlite_errorname", "") != "SQLITE_BUSY_SNAPSHOT":
+                raise
         # It read and then wrote, and another connection committed in between: this time it sees what that wrote.
-        return await _telling(super().abatch(batch))
+        return await telling(super().abatch(batch))
 
 
 class _PostgresStore(AsyncPostgresStore):
     @override
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        return await _telling(super().abatch(ops))
+        return await telling(super().abatch(ops))
 
 
 @asynccontextmanager
 async def _open_sqlite(file: Path) -> AsyncIterator[BaseStore]:
-    try:
-        connection = await aiosqlite.connect(file, isolation_level=None)
-    except sqlite3.Error as error:
-        raise _told(error) from error
+    connection = await telling(aiosqlite.connect(file, isolation_level=None))
     try:
         for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL"):
-            await _telling(connection.execute(f"PRAGMA {pragma}"))
+            await telling(connection.execute(f"PRAGMA {pragma}"))
         store = _SqliteStore(connection)
-        await _telling(store.setup())
+        await telling(store.setup())
         yield store
     finally:
         await connection.close()
@@ -73,17 +68,5 @@ async def _open_sqlite(file: Path) -> AsyncIterator[BaseStore]:
 async def _open_postgresql(url: str) -> AsyncIterator[BaseStore]:
     async with open_pool(url, _CONNECTIONS) as pool:
         store = _PostgresStore(pool)
-        await _telling(store.setup())
+        await telling(store.setup())
         yield store
-
-
-async def _telling(work: Awaitable[T]) -> T:
-    try:
-        return await work
-    except (sqlite3.Error, psycopg.Error) as error:
-        raise _told(error) from error
-
-
-def _told(error: Exception) -> Exception:
-    outage = find_outage(error)
-    return unavailable(outage) if outage else error

@@ -1,5 +1,6 @@
-"""A process that carries runs until it is killed: `python -m tests.engine.doomed FOLDER BASE_URL [repeatable]`.
+"""A process that carries runs until it is killed.
 
+`python -m tests.engine.doomed FOLDER DATABASE_URL BASE_URL [repeatable]`.
 Its one tool writes a line to FOLDER/acts, prints the run's id, and never returns.
 """
 
@@ -29,14 +30,14 @@ class Elsewhere(ScriptedModel):
         return self._address
 
 
-async def carry(folder: Path, base_url: str, *, repeatable: bool) -> None:
+async def carry(folder: Path, database_url: str, base_url: str, *, repeatable: bool) -> None:
     async def act(call: ToolCall) -> ToolResult:
         note_act(folder)
         print(call.caller.run_id, flush=True)  # noqa: T201 the word that its killer waits for
         await asyncio.Event().wait()
         raise AssertionError
 
-    site = Site(folder, Elsewhere(base_url), {"time__now": Tool(act, repeatable=repeatable)})
+    site = Site(folder, database_url, Elsewhere(base_url), {"time__now": Tool(act, repeatable=repeatable)})
     async with site.house() as house:
         await ask(house, "what time is it?", agent_id="clock")
         await asyncio.Event().wait()
@@ -48,4 +49,4 @@ def note_act(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(carry(Path(sys.argv[1]), sys.argv[2], repeatable="repeatable" in sys.argv))
+    asyncio.run(carry(Path(sys.argv[1]), *sys.argv[2:4], repeatable="repeatable" in sys.argv))

@@ -1,5 +1,6 @@
 """The ledger of calls that no run makes."""
 
+import pytest
 from sqlalchemy import select
 
 from config.ids import new_id
@@ -7,6 +8,11 @@ from mcp_config.tools import Caller, ToolCall, ToolResult
 from server.db.tables import ToolCallRow
 from server.engine.ledger import ToolLedger
 from tests.engine.conftest import House
+
+
+@pytest.fixture
+def place(database_url: str) -> str:
+    return database_url
 
 
 async def _row(house: House, call: ToolCall) -> tuple[str, str, str | None, str | None]:

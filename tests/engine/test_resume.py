@@ -24,6 +24,11 @@ pytestmark = pytest.mark.slow
 """Each test starts processes of its own."""
 
 
+@pytest.fixture
+def place(database_url: str) -> str:
+    return database_url
+
+
 async def test_stopped_engine_hands_its_run_back_and_the_next_one_ends_it(
     site: Site, scripted_model: ScriptedModel
 ) -> None:
@@ -65,7 +70,7 @@ async def test_run_cancelled_while_nobody_carried_it_is_cancelled_at_the_next_st
     async with site.house() as house:
         run = await ask(house, "hello")
         await read_until(house, run.id, "model.delta")
-    async with open_store(f"sqlite:///{site.folder / 'app.db'}") as store:
+    async with open_store(site.database_url) as store:
         await store.runs.request_cancel(OWNER, run.id)
     async with site.house() as house:
         log = await read_to_end(house, run.id)
@@ -84,7 +89,7 @@ async def test_run_that_took_its_process_down_three_times_is_given_up(site: Site
         conversation = await house.store.conversations.create(OWNER, NewConversation())
         await house.store.messages.add(OWNER, conversation.id, NewMessage(content="poison"))
         revision = (await house.registry.present()).revision
-    async with open_store(f"sqlite:///{site.folder / 'app.db'}") as store:
+    async with open_store(site.database_url) as store:
         run = await store.runs.create(OWNER, "user", conversation.id, NewRun(agent_id="general"), revision)
         for _ in range(3):
             assert await store.runs.claim(run.id, lost=True)
@@ -97,7 +102,15 @@ async def test_run_that_took_its_process_down_three_times_is_given_up(site: Site
 @asynccontextmanager
 async def _killed_in_a_tool_call(site: Site, *options: str) -> AsyncIterator[str]:
     """Starts a process that carries a run, kills it in the middle of the tool's act, and yields the run's id."""
-    command = (sys.executable, "-m", "tests.engine.doomed", str(site.folder), site.script.base_url, *options)
+    command = (
+        sys.executable,
+        "-m",
+        "tests.engine.doomed",
+        str(site.folder),
+        site.database_url,
+        site.script.base_url,
+        *options,
+    )
     checkout = Path(__file__).parents[2]
     process = await asyncio.create_subprocess_exec(*command, cwd=checkout, stdout=asyncio.subprocess.PIPE)
     try:
@@ -112,7 +125,7 @@ async def _killed_in_a_tool_call(site: Site, *options: str) -> AsyncIterator[str
 
 
 async def _stored(site: Site, run_id: str) -> list[LoggedEvent]:
-    async with open_store(f"sqlite:///{site.folder / 'app.db'}") as store:
+    async with open_store(site.database_url) as store:
         return await store.events.read(run_id)
 
 

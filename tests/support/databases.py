@@ -38,6 +38,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield url
 
 
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """An empty database on PostgreSQL."""
+    with new_database(postgres_url) as url:
+        yield url
+
+
 @contextmanager
 def new_database(server: str) -> Iterator[str]:
     """Yields the address of an empty database on a PostgreSQL server; it is gone afterwards."""

@@ -1,0 +1,116 @@
+"""One engine at a time: a lock on the data folder and, with PostgreSQL, one in the database, which has many hosts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import structlog
+from filelock import FileLock, Timeout
+
+from config.database_url import find_sqlite_file, parse_database_url
+from server.db.failures import telling
+from server.errors import Unavailable
+
+_LOCK: Final = 0x6F70656E2D61
+"""A number that all processes agree on, and that migrations do not use."""
+_LOOK_SECONDS: Final = 5.0
+_TRIES: Final = 12
+_PAUSE_SECONDS: Final = 0.25
+_KEEPALIVE: Final = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+"""So that the database lets go of the lock of a machine that lost its power within half a minute."""
+
+_log = structlog.stdlib.get_logger("server.engine")
+
+
+@asynccontextmanager
+async def open_sole_use(database_url: str, data_dir: Path) -> AsyncIterator[None]:
+    """Holds folder and database for this process.
+
+    Raises:
+        Unavailable: another engine works there, or the database does not answer.
+    """
+    url = parse_database_url(database_url)
+    with _folder(data_dir):
+        if find_sqlite_file(url):
+            yield
+            return
+        async with _database(url):
+            yield
+
+
+@contextmanager
+def _folder(data_dir: Path) -> Iterator[None]:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        detail = f"The folder {data_dir} cannot be made ({error.strerror}); choose another with DATA_DIR."
+        raise Unavailable("database_unavailable", detail) from error
+    lock = FileLock(data_dir / "engine.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        detail = f"Another open-agent already works in {data_dir}; stop it, or choose another DATA_DIR."
+        raise Unavailable("engine_running", detail) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def _database(url: str) -> AsyncIterator[None]:
+    connection = await telling(_lock_soon(url))
+    if connection is None:
+        detail = "Another open-agent already works with this database; stop it, or choose another DATABASE_URL."
+        raise Unavailable("engine_running", detail)
+    holding = asyncio.create_task(_hold(url, connection), name="database lock")
+    try:
+        yield
+    finally:
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+
+
+async def _lock_soon(url: str) -> psycopg.AsyncConnection | None:
+    """As `_lock`, but the database may need a moment to notice that the process before this one was killed."""
+    for _ in range(_TRIES):
+        if connection := await _lock(url):
+            return connection
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return await _lock(url)
+
+
+async def _lock(url: str) -> psycopg.AsyncConnection | None:
+    """Returns the connection that holds the lock; None where another one does."""
+    connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=5, options=_KEEPALIVE)
+    answer = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
+    if (await answer.fetchone() or (False,))[0]:
+        return connection
+    await connection.close()
+    return None
+
+
+async def _hold(url: str, connection: psycopg.AsyncConnection | None) -> None:
+    """Takes the lock again when a restart of the database has ended the connection that held it."""
+    try:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                if connection is not None:
+                    await connection.execute("SELECT 1")
+                    continue
+                connection = await _lock(url)
+            except psycopg.Error:
+                if connection is not None:
+                    await connection.close()
+                connection = None
+                continue
+            if connection is None:
+                # Its claims fence this process off run by run; a person has to choose which of the two goes.
+                _log.error("another open-agent has taken this database; stop one of the two")
+    finally:
+        if connection is not None:
+            await connection.close()
