@@ -62,55 +62,58 @@ def _folder(data_dir: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def _database(url: str) -> AsyncIterator[None]:
-    connection = await telling(_lock_soon(url))
-    if connection is None:
+    lock = _DatabaseLock(url)
+    try:
+        await telling(lock.take_soon())
+        holding = asyncio.create_task(lock.hold(), name="database lock")
+        try:
+            yield
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+    finally:
+        await lock.release()
+
+
+class _DatabaseLock:
+    """PostgreSQL's advisory lock: it lives as long as the connection that took it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.AsyncConnection | None = None
+
+    async def take_soon(self) -> None:
+        """Waits a little: the database may need a moment to notice that the process before this one was killed."""
+        for _ in range(_TRIES):
+            if await self._take():
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
         detail = "Another open-agent already works with this database; stop it, or choose another DATABASE_URL."
         raise Unavailable("engine_running", detail)
-    holding = asyncio.create_task(_hold(url, connection), name="database lock")
-    try:
-        yield
-    finally:
-        holding.cancel()
-        await asyncio.gather(holding, return_exceptions=True)
 
-
-async def _lock_soon(url: str) -> psycopg.AsyncConnection | None:
-    """As `_lock`, but the database may need a moment to notice that the process before this one was killed."""
-    for _ in range(_TRIES):
-        if connection := await _lock(url):
-            return connection
-        await asyncio.sleep(_PAUSE_SECONDS)
-    return await _lock(url)
-
-
-async def _lock(url: str) -> psycopg.AsyncConnection | None:
-    """Returns the connection that holds the lock; None where another one does."""
-    connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=5, options=_KEEPALIVE)
-    answer = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
-    if (await answer.fetchone() or (False,))[0]:
-        return connection
-    await connection.close()
-    return None
-
-
-async def _hold(url: str, connection: psycopg.AsyncConnection | None) -> None:
-    """Takes the lock again when a restart of the database has ended the connection that held it."""
-    try:
+    async def hold(self) -> None:
+        """Takes the lock again when a restart of the database has ended the connection that held it."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
-                if connection is not None:
-                    await connection.execute("SELECT 1")
-                    continue
-                connection = await _lock(url)
+                if self._connection is not None:
+                    await self._connection.execute("SELECT 1")
+                elif not await self._take():
+                    # Its claims fence this process off run by run; a person has to choose which of the two goes.
+                    _log.error("another open-agent has taken this database; stop one of the two")
             except psycopg.Error:
-                if connection is not None:
-                    await connection.close()
-                connection = None
-                continue
-            if connection is None:
-                # Its claims fence this process off run by run; a person has to choose which of the two goes.
-                _log.error("another open-agent has taken this database; stop one of the two")
-    finally:
-        if connection is not None:
-            await connection.close()
+                await self.release()
+
+    async def release(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+        self._connection = None
+
+    async def _take(self) -> bool:
+        connect = psycopg.AsyncConnection.connect
+        self._connection = await connect(self._url, autocommit=True, connect_timeout=5, options=_KEEPALIVE)
+        answer = await self._connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
+        taken = bool((await answer.fetchone() or (False,))[0])
+        if not taken:
+            await self.release()
+        return taken
