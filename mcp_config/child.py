@@ -12,6 +12,7 @@ from typing import Final
 
 from typing_extensions import override
 
+from mcp_config.sandbox.confine import Launch, prepare_launch, watched, with_made_folders
 from mcp_config.server_config import ServerConfig
 from mcp_config.warden import Warden
 
@@ -95,6 +96,10 @@ class Child:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._pipes.exited.wait(), seconds)
 
+    def kill(self) -> None:
+        """Ends the whole group at once; the exit shows as usual."""
+        self._signal_group(signal.SIGKILL)
+
     async def end(self, *, at_once: bool) -> None:
         """Ends the whole group: asks by closing stdin, then by SIGTERM, unless `at_once`; then kills what is left."""
         if self._process.stdin is not None:
@@ -122,17 +127,27 @@ async def open_child(config: ServerConfig, warden: Warden) -> AsyncIterator[Chil
     Raises:
         OSError: it cannot be started.
     """
-    transport, pipes = await asyncio.get_running_loop().subprocess_exec(
-        _Pipes, *config.command, env=dict(config.env), cwd=config.cwd, start_new_session=True
-    )
-    child = Child(transport, pipes)
-    with warden.guard(child.pid):
-        orderly = False
-        try:
-            yield child
-            orderly = True
-        except asyncio.CancelledError:
-            orderly = True
-            raise
-        finally:
-            await child.end(at_once=not orderly)
+    with launched(config) as launch:
+        transport, pipes = await asyncio.get_running_loop().subprocess_exec(
+            _Pipes, *launch.command, env=dict(launch.env), cwd=launch.cwd, start_new_session=True
+        )
+        child = Child(transport, pipes)
+        with warden.guard(child.pid):
+            orderly = False
+            try:
+                async with watched(launch, config.grants, child.pid, child.kill):
+                    yield child
+                orderly = True
+            except asyncio.CancelledError:
+                orderly = True
+                raise
+            finally:
+                await child.end(at_once=not orderly)
+
+
+def launched(config: ServerConfig) -> contextlib.AbstractContextManager[Launch]:
+    """Enters into what is started: the server itself, or its sandbox."""
+    if config.confinement == "none":
+        return contextlib.nullcontext(Launch(config.command, config.env, config.cwd))
+    grants = with_made_folders(config.grants, config.name)
+    return prepare_launch(config.name, config.command, config.env, config.cwd, grants, config.bwrap)

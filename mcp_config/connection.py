@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from mcp_config.definitions import Listing, build_listing
 from mcp_config.errors import CallTimedOut, NeverSent, RemoteError, ServerLost, ServerUnavailable, ToolError
+from mcp_config.sandbox.grants import Kind
 from mcp_config.sdk import Session, describe_failure, open_session
 from mcp_config.server_config import ServerConfig
 from mcp_config.tools import JsonObject
@@ -44,6 +45,8 @@ class ServerHealth:
     detail: str = ""
     tools: int = 0
     required: bool = False
+    sandbox: Kind = "none"
+    """The one in force."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Connection:
     @property
     def health(self) -> ServerHealth:
         offered = sum(self.config.offers(tool.name) for tool in self.listing.tools)
-        return ServerHealth(self._state, self._detail, offered, self.config.required)
+        return ServerHealth(self._state, self._detail, offered, self.config.required, self.config.confinement)
 
     async def settled(self) -> None:
         """Returns once the first start came to an end, good or bad."""

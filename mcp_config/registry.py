@@ -13,6 +13,7 @@ from typing_extensions import override
 from config.agents import AgentSpec
 from config.ids import new_id
 from config.policies import ToolPolicies
+from mcp_config.confinement import confine_servers, satisfies
 from mcp_config.connection import Connection, ServerHealth
 from mcp_config.decision import Decision, build_settings, decide, find_refusal
 from mcp_config.definitions import Definition
@@ -137,9 +138,9 @@ class ToolRegistry(ToolBox):
 
     def _take(self, tool: OfferedTool, tools: dict[str, OfferedTool]) -> None:
         settings = build_settings(self._policies, name := tool.spec.name)
-        if settings.sandbox not in (None, "none"):
+        if not satisfies(tool.connection.config, settings.sandbox):
             # never with less protection than was asked for
-            self._tell_once(f"{name} is not offered: there is no sandbox yet that could give it `{settings.sandbox}`")
+            self._tell_once(f"{name} is not offered: its policy asks for the sandbox `{settings.sandbox}`")
         elif tools.setdefault(name, tool) is not tool:
             self._tell_once(f"MCP server {tool.spec.server}: the name {name} is taken by another server's tool")
         if settings.redact:
@@ -243,7 +244,8 @@ async def open_registry(
     deadlines = deadlines or Deadlines()
     registry = ToolRegistry(policies, find_agent, deadlines, guards or Guards())
     async with open_warden() as warden:
-        connections = [Connection(config, warden, deadlines.start, registry.gather) for config in servers]
+        confined = await confine_servers(servers)
+        connections = [Connection(config, warden, deadlines.start, registry.gather) for config in confined]
         for connection in connections:
             registry.add(connection)
         owners = [

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mcp_config.names import matches_any
+from mcp_config.sandbox.grants import Grants, Kind, Sandbox
 
 Transport = Literal["stdio", "http", "sse"]
-Sandbox = Literal["auto", "bwrap", "landlock", "none"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,14 @@ class ServerConfig:
     repeatable: tuple[str, ...] = ()
     """Globs over the server's own tool names that are safe to run again after a crash."""
     sandbox: Sandbox = "none"
+    """What it is to be started in."""
+    grants: Grants = field(default_factory=Grants)
+    dangerous: bool = False
+    """Whether it is never started without a sandbox."""
+    confinement: Kind = "none"
+    """The sandbox that is in force, once it is known what works here."""
+    bwrap: str | None = None
+    """Where bubblewrap is, when that is the one."""
     required: bool = False
     """Whether the product is not ready without it."""
     timeout: float | None = None

@@ -6,11 +6,21 @@ grants nothing here.
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PositiveFloat,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from config.checkout import shown_path
 from config.errors import InvalidFile, MissingFile, Mistake
@@ -19,7 +29,8 @@ from config.model_mistakes import build_mistakes
 from config.references import UndefinedVariable, expand
 from config.text_file import load_text
 from config.yaml_document import Document, parse_document
-from mcp_config.server_config import Sandbox, ServerConfig, Transport
+from mcp_config.sandbox.grants import MEBIBYTE, Grants, Sandbox
+from mcp_config.server_config import ServerConfig, Transport
 from mcp_config.server_secrets import build_secrets
 
 _EXPANDED: Final = ("command", "args", "env", "cwd", "url", "headers", "x-open-agent")
@@ -37,6 +48,44 @@ _TRANSPORTS: Final[Mapping[str, Transport]] = {
 _log = logging.getLogger(__name__)
 
 
+class _Granted(BaseModel):
+    """What a sandboxed server may have of this machine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    read: list[str] = []
+    write: list[str] = []
+    hide: list[str] = []
+    sockets: list[str] = []
+    network: bool = False
+    memory_mb: int = Field(2048, ge=64)
+    processes: int = Field(64, ge=1)
+    file_mb: int = Field(64, ge=1)
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _by_variable(cls, value: JsonValue) -> JsonValue:
+        """A `${VARIABLE}` grants the network by having a value."""
+        return bool(value) if isinstance(value, str) and value not in ("true", "false") else value
+
+    def build(self) -> Grants:
+        return Grants(
+            read=_paths(self.read),
+            write=_paths(self.write),
+            hide=_paths(self.hide),
+            sockets=_paths(self.sockets),
+            network=self.network,
+            memory=self.memory_mb * MEBIBYTE,
+            processes=self.processes,
+            file=self.file_mb * MEBIBYTE,
+        )
+
+
+def _paths(given: Sequence[str]) -> tuple[str, ...]:
+    """Returns the paths that are named; a variable may hold several, as PATH does, or none."""
+    return tuple(path for entry in given for path in entry.split(os.pathsep) if path)
+
+
 class _Ours(BaseModel):
     """The keys that only this product knows."""
 
@@ -47,6 +96,10 @@ class _Ours(BaseModel):
     prefix: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{0,40}$")
     repeatable: list[str] = []
     sandbox: Sandbox = "none"
+    grant: _Granted = Field(default_factory=_Granted)
+    dangerous: bool = False
+    allow_unsandboxed: bool = False
+    """Says aloud that a dangerous server may run without a sandbox where none works."""
     required: bool = False
     timeout: PositiveFloat | None = None
     start_timeout: PositiveFloat | None = None
@@ -183,7 +236,8 @@ def _warn_of_ignored(name: str, file: _File) -> None:
 
 def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str, str]) -> ServerConfig:
     ours = entry.ours
-    inherited = {key: variables[key] for key in _INHERITED if key in variables}
+    kept = _INHERITED if ours.sandbox == "none" and not ours.dangerous else [key for key in _INHERITED if key != "HOME"]
+    inherited = {key: variables[key] for key in kept if key in variables}
     return ServerConfig(
         name=name,
         transport=entry.kind,
@@ -196,7 +250,9 @@ def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str
         allow=tuple(ours.allow),
         deny=tuple(ours.deny),
         repeatable=tuple(ours.repeatable),
-        sandbox=ours.sandbox,
+        sandbox="auto" if ours.dangerous and ours.sandbox == "none" and not ours.allow_unsandboxed else ours.sandbox,
+        grants=ours.grant.build(),
+        dangerous=ours.dangerous and not ours.allow_unsandboxed,
         required=ours.required,
         timeout=ours.timeout or entry.timeout,
         start_timeout=ours.start_timeout,
@@ -208,9 +264,6 @@ def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str
 def _obstacle(entry: _Entry, needs: Sequence[str]) -> str:
     if missing := [path for path in needs if not Path(path).exists()]:
         return f"it needs {missing[0]}, which is not there"
-    if entry.ours.sandbox != "none":
-        # never started with less protection than was asked for
-        return f"there is no sandbox yet that could give it `{entry.ours.sandbox}`"
     if entry.cwd is not None and not Path(entry.cwd).is_dir():
         return f"its folder {entry.cwd} is not there"
     return ""

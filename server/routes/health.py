@@ -7,6 +7,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
+from mcp_config.sandbox.grants import Kind
 from server.application import Application
 from server.auth import Caller, needs_key
 from server.errors import Unavailable
@@ -33,18 +34,23 @@ class Readiness(Resource):
     mcp_servers: dict[str, State] = Field(examples=[{"time": "ready", "fetch": "starting"}])
 
 
-class Condition(Resource):
+class PartHealth(Resource):
     """How one part is, and why."""
 
     state: State
     detail: str
 
 
+class ServerHealth(PartHealth):
+    sandbox: Kind
+    """What is in force: `bwrap`, `landlock` or `none`."""
+
+
 class Info(Resource):
     name: Literal["open-agent"] = "open-agent"
     version: str
-    models: dict[str, Condition]
-    mcp_servers: dict[str, Condition]
+    models: dict[str, PartHealth]
+    mcp_servers: dict[str, ServerHealth]
 
 
 @router.head("/healthz", include_in_schema=False)
@@ -92,8 +98,11 @@ async def get_info(app: App, caller: Caller) -> Info:
     models, servers = app.models.health().items(), app.tools.health().items()
     return Info(
         version=VERSION,
-        models={name: Condition(state=model.state, detail=model.detail) for name, model in models},
-        mcp_servers={name: Condition(state=server.state, detail=server.detail) for name, server in servers},
+        models={name: PartHealth(state=model.state, detail=model.detail) for name, model in models},
+        mcp_servers={
+            name: ServerHealth(state=server.state, detail=server.detail, sandbox=server.sandbox)
+            for name, server in servers
+        },
     )
 
 

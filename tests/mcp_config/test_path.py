@@ -192,7 +192,7 @@ async def test_tool_that_asks_for_a_sandbox_is_not_offered_without_one(caplog: p
     async with open_rig(chaos("well"), policies=policies) as rig:
         assert [spec.original_name for spec in rig.registry.all()] == ["count", "echo"]
         assert (await rig.call("well__act")).error_code == "unknown_tool"
-    assert "well__act is not offered: there is no sandbox yet" in caplog.text
+    assert "well__act is not offered: its policy asks for the sandbox `auto`" in caplog.text
     assert "`redact` of well__echo is not enforced yet" in caplog.text
 
 

@@ -108,14 +108,12 @@ def test_our_own_keys_are_read() -> None:
     assert (config.prefix, config.required, config.timeout, config.repeats("read")) == ("", True, 3, True)
 
 
-def test_server_whose_needs_or_sandbox_cannot_be_met_is_not_started() -> None:
+def test_server_whose_needs_cannot_be_met_is_not_started() -> None:
     servers = read(
         git={"command": "x", "x-open-agent": {"needs": ["/nowhere/.git"]}},
-        shell={"command": "x", "x-open-agent": {"sandbox": "bwrap"}},
         lost={"command": "x", "cwd": "/nowhere"},
     )
     assert servers["git"].obstacle == "it needs /nowhere/.git, which is not there"
-    assert servers["shell"].obstacle == "there is no sandbox yet that could give it `bwrap`"
     assert servers["lost"].obstacle == "its folder /nowhere is not there"
 
 

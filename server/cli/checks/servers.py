@@ -28,7 +28,8 @@ def _finding(server: ServerConfig, health: ServerHealth, patience: float) -> Fin
     part = f"server {server.name}"
     match health.state:
         case "ready":
-            return ok(part, f"{health.tools} tool{'' if health.tools == 1 else 's'}")
+            confined = "" if health.sandbox == "none" else f", in its sandbox ({health.sandbox})"
+            return ok(part, f"{health.tools} tool{'' if health.tools == 1 else 's'}{confined}")
         case "degraded":
             return note(part, health.detail)
         case "starting":
