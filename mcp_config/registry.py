@@ -138,7 +138,7 @@ class ToolRegistry(ToolBox):
 
     def _take(self, tool: OfferedTool, tools: dict[str, OfferedTool]) -> None:
         settings = build_settings(self._policies, name := tool.spec.name)
-        if not satisfies(tool.connection.config, settings.sandbox):
+        if isinstance(tool.source, Connection) and not satisfies(tool.source.config, settings.sandbox):
             # never with less protection than was asked for
             self._tell_once(f"{name} is not offered: its policy asks for the sandbox `{settings.sandbox}`")
         elif tools.setdefault(name, tool) is not tool:
