@@ -17,6 +17,8 @@ class Model(BaseModel):
     object: Literal["model"] = "model"
     created: int
     owned_by: str = ROUTER_MODEL
+    name: str
+    """What Open WebUI shows in its list; OpenAI's own clients do not look at it."""
 
 
 class ModelList(BaseModel):
@@ -50,7 +52,9 @@ async def get_agent_id(app: Application, name: str) -> str:
 
 
 def _model(agent: AgentSpec, created: datetime) -> Model:
-    return Model(id=ROUTER_MODEL if agent.id == ROUTER else agent.id, created=int(created.timestamp()))
+    if agent.id == ROUTER:
+        return Model(id=ROUTER_MODEL, created=int(created.timestamp()), name=ROUTER_MODEL)
+    return Model(id=agent.id, created=int(created.timestamp()), name=agent.name)
 
 
 def _not_found(name: str) -> NotFound:

@@ -1,6 +1,7 @@
 """`open-agent agents`, `tools` and `runs` against the real application."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,28 @@ async def test_agents_are_listed_and_shown(served: Served) -> None:
 async def test_agent_that_is_not_there_is_one_line_and_a_failure(served: Served) -> None:
     ran = await run("agents", "show", "nobody", env=surroundings(served.url))
     assert (ran.code, ran.out, ran.err) == (1, "", "There is no agent nobody.\n")
+
+
+async def test_agents_of_a_file_are_compared_and_applied(served: Served, tmp_path: Path) -> None:
+    env, file = surroundings(served.url), tmp_path / "agents.yaml"
+    exported = await run("agents", "export", env=env)
+    file.write_text(exported.out)
+    assert (await run("agents", "diff", str(file), env=env)).code == 0
+    poet = "  - id: poet\n    name: Poet\n    description: Rhymes.\n    system_prompt: You rhyme.\n"
+    file.write_text(exported.out.replace("name: SQL agent", "name: Asker") + poet)
+
+    differing = await run("agents", "diff", str(file), env=env)
+    assert differing.code == 1
+    said = ["poet: only in the file", "sql-agent: changed", "  name:", "    -SQL agent", "    +Asker"]
+    assert differing.out.splitlines() == said
+    assert (await run("agents", "apply", str(file), "--dry-run", env=env)).out == differing.out
+    assert (await run("agents", "diff", str(file), env=env)).code == 1
+    assert (await run("agents", "apply", str(file), env=env)).code == 0
+    assert (await run("agents", "diff", str(file), env=env)).out == "Nothing differs.\n"
+
+    file.write_text(exported.out)
+    assert (await run("agents", "apply", str(file), "--prune", env=env)).code == 0
+    assert (await run("agents", "export", env=env)).out == exported.out
 
 
 async def test_tools_are_listed_shown_and_called(served: Served) -> None:

@@ -205,3 +205,9 @@ async def test_a_file_is_read_with_its_question(model: ScriptedModel, user: http
     answer = await ask(user, {"role": "user", "content": parts})
     assert answer.status_code == 200
     assert "tulips" in json.dumps((await model.requested(says("sum up the notes"))).messages)
+
+
+async def test_models_have_the_names_that_people_know(user: httpx.AsyncClient) -> None:
+    names = {model["id"]: model["name"] for model in (await user.get("/v1/models")).json()["data"]}
+    assert (names["open-agent"], names["sql-agent"]) == ("open-agent", "SQL agent")
+    assert (await user.get("/v1/models/sql-agent")).json()["name"] == "SQL agent"
