@@ -89,6 +89,10 @@ class Client:
     async def runs(self, conversation_id: str, *, after: str | None = None, limit: int = 20) -> Page[Run]:
         return await self._page(Page[Run], f"/v1/conversations/{conversation_id}/runs", after, limit)
 
+    async def all_runs(self, *, after: str | None = None, limit: int = 20) -> Page[Run]:
+        """Returns runs of all conversations, the newest first."""
+        return await self._page(Page[Run], "/v1/runs", after, limit)
+
     async def get_run(self, run_id: str) -> Run:
         return await self._send(Run, "GET", f"/v1/runs/{run_id}")
 

@@ -1,8 +1,7 @@
 """`open-agent runs`: what runs did, and following one that is at work."""
 
-import asyncio
 from contextlib import aclosing
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -29,8 +28,6 @@ RunArgument = Annotated[str | None, typer.Argument(metavar="RUN", help="Its id; 
 ConversationOption = Annotated[
     str | None, typer.Option("--conversation", "-c", metavar="ID", help="Only the runs of this conversation.")
 ]
-_CONVERSATIONS: Final = 20
-"""The newest conversations, in which runs are looked for when none is named: the API lists runs by conversation."""
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="How many at most.")]
 
 
@@ -42,7 +39,7 @@ def list_runs(
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List runs, the newest first: those of one conversation, or of the newest ones."""
+    """List runs, the newest first: those of one conversation, or of all."""
     runs = call_server(url, key, lambda client: _newest_runs(client, conversation, limit))
     if as_json:
         print_json(runs)
@@ -94,13 +91,8 @@ def cancel_run(run: RunArgument = None, url: UrlOption = None, key: KeyOption = 
 
 
 async def _newest_runs(client: Client, conversation: str | None, limit: int) -> list[Run]:
-    if conversation:
-        ids = [conversation]
-    else:
-        ids = [found.id for found in (await client.conversations(limit=_CONVERSATIONS)).data]
-    pages = await asyncio.gather(*(client.runs(found, limit=limit) for found in ids))
-    # ids sort by the time they were made
-    return sorted((run for page in pages for run in page.data), key=lambda run: run.id, reverse=True)[:limit]
+    page = await (client.runs(conversation, limit=limit) if conversation else client.all_runs(limit=limit))
+    return page.data
 
 
 async def _find_id(client: Client, run_id: str | None) -> str:

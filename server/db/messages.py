@@ -28,8 +28,11 @@ class Messages:
 
         Raises:
             NotFound: the conversation is not there, or another owner's.
-            Invalid: the parent is of no message here, or an attachment cannot be used.
+            Invalid: it is empty, the parent is of no message here, or an attachment cannot be used.
         """
+        if new.role == "user" and not new.content.strip() and not new.attachments:
+            detail = "The message is empty; give it `content`, or something in `attachments`."
+            raise Invalid("empty_message", detail, pointer="/content")
         check_attachments(new.attachments)
         once = Once()
 

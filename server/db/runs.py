@@ -24,7 +24,7 @@ from server.db.steps import read_steps
 from server.db.tables import RunRow
 from server.db.turns import ACTIVE, make_way, unfinished
 from server.errors import Conflict, NotFound
-from server.resources import NewFork, NewRun, Page, PageQuery, Run, Step
+from server.resources import NewFork, NewRun, Page, PageQuery, Run, RunStatus, Step
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,14 @@ class Runs:
         rows = select(RunRow).where(RunRow.conversation_id == conversation_id)
         async with self._database.read() as session:
             await get_conversation(session, owner, conversation_id)
+            return await page_of(session, rows, RunRow.id, query, _resource)
+
+    async def page_of_owner(self, owner: str, query: PageQuery, statuses: Collection[RunStatus] = ()) -> Page[Run]:
+        """Returns runs of all conversations; only those of the given statuses, if there are any."""
+        rows = select(RunRow).where(RunRow.owner == owner)
+        if statuses:
+            rows = rows.where(RunRow.status.in_(statuses))
+        async with self._database.read() as session:
             return await page_of(session, rows, RunRow.id, query, _resource)
 
     async def steps(self, owner: str, run_id: str) -> list[Step]:

@@ -69,6 +69,7 @@ class RunRow(Row):
     __table_args__ = (
         Index("runs_by_conversation", "conversation_id", "id"),
         Index("runs_by_status", "status", "id"),
+        Index("runs_by_owner", "owner", "id"),
         Index(
             "one_run_under_way",
             "conversation_id",

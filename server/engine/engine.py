@@ -5,7 +5,7 @@ One engine works on a database at a time. Unfinished runs are resumed at its sta
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 import structlog
@@ -67,6 +67,19 @@ class Engine:
             NotFound: it is not there, or another owner's.
         """
         return await self._unbroken(self._cancel(owner, run_id))
+
+    async def wait_for_end(self, owner: str, run_id: str, seconds: float) -> Run:
+        """Returns the run as it is when it has ended, or after so many seconds, or when the engine stops.
+
+        Raises:
+            NotFound: it is not there, or another owner's.
+        """
+        last = await self._store.events.last_seq(owner, run_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), aclosing(self.follow(owner, run_id, last)) as events:
+                async for _ in events:
+                    pass
+        return await self._store.runs.get(owner, run_id)
 
     async def follow(self, owner: str, run_id: str, after: int = 0) -> AsyncGenerator[LoggedEvent, None]:
         """Yields the events after `after`, stored and then live, up to the terminal one or the engine's stop.

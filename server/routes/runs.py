@@ -5,12 +5,13 @@ from contextlib import aclosing
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Response, WebSocket
+from pydantic import Field
 
 from graph.events import RunEvent
 from server.application import Application
 from server.auth import Caller
 from server.keys import Principal
-from server.resources import NewFork, NewRun, Page, Run, RunStatus, Step
+from server.resources import NewFork, NewRun, Page, PageQuery, Run, RunStatus, Step
 from server.routes.bodies import ForkBody, RunBody
 from server.routes.dependencies import App, ConversationId, RunId, WantedPage, build_router, problems
 from server.sse import EventStream, Logged, frames, read_cursor
@@ -22,6 +23,11 @@ sockets: Final = APIRouter(prefix="/v1/runs")
 
 _DEFAULTS: Final = NewRun()
 _PLAIN_FORK: Final = NewFork()
+_LONGEST_WAIT: Final = 60
+WaitSeconds = Annotated[
+    float,
+    Query(ge=0, le=_LONGEST_WAIT, description="Seconds to wait for the end; 202 says it has not come."),
+]
 _ENDED: Final[frozenset[RunStatus]] = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -50,6 +56,18 @@ async def create_run(
 async def list_runs(app: App, caller: Caller, conversation_id: ConversationId, page: WantedPage) -> Page[Run]:
     """Lists the conversation's runs, the newest first."""
     return await app.store.runs.page(caller.name, conversation_id, page)
+
+
+class RunsQuery(PageQuery):
+    """Which runs: of all statuses, or of those that are named."""
+
+    status: list[RunStatus] = Field([], max_length=6, description="Only runs of this status; may be repeated.")
+
+
+@router.get("", operation_id="list_all_runs")
+async def list_all_runs(app: App, caller: Caller, query: Annotated[RunsQuery, Query()]) -> Page[Run]:
+    """Lists the caller's runs of all conversations, the newest first."""
+    return await app.store.runs.page_of_owner(caller.name, query, query.status)
 
 
 @router.get("/{run_id}", operation_id="get_run", responses=problems(404))
@@ -108,9 +126,11 @@ async def follow_run_by_socket(socket: WebSocket, run_id: str) -> None:
     status_code=202,
     responses={200: {"model": Run, "description": "The run had ended already and stays as it is."}, **problems(404)},
 )
-async def cancel_run(app: App, caller: Caller, response: Response, run_id: RunId) -> Run:
+async def cancel_run(app: App, caller: Caller, response: Response, run_id: RunId, wait: WaitSeconds = 0) -> Run:
     """Asks the run to stop. Until it really has, the answer is 202 with the run as it is now."""
     run = await app.engine.cancel(caller.name, run_id)
+    if wait and run.status not in _ENDED:
+        run = await app.engine.wait_for_end(caller.name, run_id, wait)
     response.status_code = 200 if run.status in _ENDED else 202
     return run
 

@@ -108,7 +108,9 @@ async def test_cancel_reaches_the_model_and_the_conversation_goes_on(
     scripted_model.when(says("again"), Replies.text("fine"))
     run = await ask(house, "hello")
     await read_until(house, run.id, "model.delta")
+    assert (await house.engine.wait_for_end(OWNER, run.id, 0.01)).status == "running"
     assert (await house.engine.cancel(OWNER, run.id)).status == "running"
+    assert (await house.engine.wait_for_end(OWNER, run.id, 5)).status == "cancelled"
     log = await read_to_end(house, run.id)
     async with asyncio.timeout(5):
         await scripted_model.requests[0].gone.wait()

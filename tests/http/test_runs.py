@@ -183,3 +183,40 @@ async def test_a_run_is_forked_and_its_question_answered_again(model: ScriptedMo
     assert (unknown.status_code, unknown.json()["code"]) == (409, "unknown_step")
     nowhere = await user.get(messages, params={"branch": question.replace("0", "1")})
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "message_not_found")
+
+
+async def test_waiting_for_a_cancel_tells_the_truth(model: ScriptedModel, user: httpx.AsyncClient) -> None:
+    model.when(says("wait for my end"), Replies.text("a", "b").held(asyncio.Event(), after=1))
+    run = await start_run(user, "wait for my end")
+    await model.requested(says("wait for my end"))
+    hasty = await user.post(f"/v1/runs/{run['id']}/cancel", params={"wait": 0})
+    assert hasty.status_code == 202
+    patient = await user.post(f"/v1/runs/{run['id']}/cancel", params={"wait": 5})
+    assert (patient.status_code, patient.json()["status"]) == (200, "cancelled")
+    refused = await user.post(f"/v1/runs/{run['id']}/cancel", params={"wait": 61})
+    assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (422, "wait")
+
+
+async def test_all_runs_of_a_caller_are_listed(
+    model: ScriptedModel, user: httpx.AsyncClient, other: httpx.AsyncClient
+) -> None:
+    model.always(says("list me"), Replies.text("ok"))
+    runs = [await ended(user, (await start_run(user, "list me"))["id"]) for _ in range(2)]
+    listed = (await user.get("/v1/runs", params={"limit": 2})).json()
+    assert (listed["data"], listed["has_more"]) == (runs[::-1], True)
+    following = (await user.get("/v1/runs", params={"limit": 1, "after": runs[1]["id"]})).json()
+    assert following["data"] == [runs[0]]
+    none = await user.get("/v1/runs", params={"status": ["queued", "requires_action"]})
+    assert none.json()["data"] == []
+    completed = (await user.get("/v1/runs", params={"status": "completed", "limit": 100})).json()["data"]
+    assert {run["status"] for run in completed} == {"completed"}
+    assert runs[0]["id"] not in {run["id"] for run in (await other.get("/v1/runs")).json()["data"]}
+    assert (await user.get("/v1/runs", params={"status": "gone"})).status_code == 422
+
+
+@pytest.mark.parametrize("content", ["", " \n\t"])
+async def test_an_empty_message_is_refused(user: httpx.AsyncClient, content: str) -> None:
+    conversation = (await user.post("/v1/conversations")).json()["id"]
+    answer = await user.post(f"/v1/conversations/{conversation}/messages", json={"content": content})
+    assert (answer.status_code, answer.json()["code"]) == (422, "empty_message")
+    assert answer.json()["errors"][0]["pointer"] == "/content"

@@ -30,6 +30,7 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("forked_from", sa.Text))
     op.add_column("runs", sa.Column("head_start", sa.Text))
     op.add_column("agent_versions", sa.Column("removed_in", sa.Integer))
+    op.create_index("runs_by_owner", "runs", ["owner", "id"])
     op.create_index(
         "unfinished_runs",
         "runs",
@@ -52,6 +53,7 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION audit_is_append_only()")
     op.drop_index("unfinished_runs", "runs")
+    op.drop_index("runs_by_owner", "runs")
     op.drop_column("agent_versions", "removed_in")
     op.drop_column("runs", "head_start")
     op.drop_column("runs", "forked_from")
