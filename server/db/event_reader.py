@@ -64,8 +64,7 @@ class EventReader:
 
     async def last_seq(self, owner: str, run_id: str) -> int:
         """Returns the number of the newest event, 0 for none. Raises: NotFound."""
-        async with self._database.read() as session:
-            return (await get_run(session, owner, run_id)).next_seq - 1
+        return (await self._heads.get((owner, run_id)))[0]
 
     async def has_more(self, owner: str, run_id: str, after: int) -> bool:
         """Returns whether anything after `after` is there or may yet come.
