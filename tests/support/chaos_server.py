@@ -148,7 +148,9 @@ class Server:
             "is-error": {**text("no such zone"), "isError": True},
             "empty": {"content": []},
             "mixed": {"content": self.mixed()},
-            "big": text("A" + "b" * int((self.arguments or ["2000000"])[0]) + "Z"),
+            "big": text(
+                "A" + "b" * (int(self.arguments[0]) if self.mode == "big" and self.arguments else 2_000_000) + "Z"
+            ),
         }
         if self.mode == "rpc-error":
             return {"error": {"code": -32603, "message": "it broke inside", "data": {"key": "value"}}}
