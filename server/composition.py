@@ -25,6 +25,7 @@ from server.engine.ledger import ToolLedger
 from server.engine.memories import Memories, Recollection
 from server.engine.memory_store import open_memory_store
 from server.engine.sole_use import open_sole_use
+from server.engine.summarizer import Summarizer
 from server.keys import KeyRing, load_api_keys
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
@@ -73,6 +74,9 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         terms = Terms(settings.openwebui_jwt_secret, settings.completions_on_disconnect)
         metrics = Metrics({"model": models.health, "mcp_server": tools.health}, lambda: store.feed.readers)
         store.feed.watch(metrics.observe)
+        summarizer = Summarizer(store, agents, models, metrics.count_summary)
+        stack.push_async_callback(summarizer.close)
+        store.feed.watch(summarizer.observe)
         ledger, patience = ToolLedger(store), settings.reader_timeout
         yield Application(
             keys, store, agents, policies, models, tools, running, memories, terms, ledger, metrics, patience

@@ -28,6 +28,7 @@ from graph.events import (
     ToolCallStarted,
     run_events,
 )
+from nodes.models.port import Usage as Tokens
 from server.db.feed import LoggedEvent
 
 _SECONDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -65,6 +66,7 @@ class Metrics:
         self._tokens = self._counter("tokens", "Tokens that model calls of ended runs took.", "direction")
         following = Gauge("readers", "Streams that are open now.", namespace="open_agent", registry=self._registry)
         following.set_function(readers)
+        self._summaries = self._counter("summary_tokens", "Tokens that summaries took, beside all runs.", "direction")
         self._registry.register(_Parts(parts))
 
     def observe(self, run_id: str, events: Sequence[LoggedEvent]) -> None:
@@ -73,6 +75,11 @@ class Metrics:
             underway = self._underway.get(run_id)
             if logged.type != "model.delta" or (underway and not underway.has_spoken):
                 self._take(run_id, run_events.validate_json(logged.json), underway)
+
+    def count_summary(self, usage: Tokens) -> None:
+        """Takes in what the summary of a conversation took: it belongs to no run."""
+        self._summaries.labels("input").inc(usage.input_tokens)
+        self._summaries.labels("output").inc(usage.output_tokens)
 
     def expose(self) -> bytes:
         """Returns all metrics in Prometheus' text format."""

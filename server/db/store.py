@@ -20,6 +20,7 @@ from server.db.messages import Messages
 from server.db.migrating import migrate
 from server.db.policies import PolicyVersions
 from server.db.runs import Runs
+from server.db.summaries import Summaries
 from server.db.tool_calls import ToolCalls
 
 
@@ -33,6 +34,7 @@ class Store:
     events: EventLog
     tool_calls: ToolCalls
     artifacts: Artifacts
+    summaries: Summaries
     agents: Agents
     idempotency: IdempotencyKeys
     policies: PolicyVersions
@@ -64,6 +66,7 @@ async def open_store(database_url: str) -> AsyncIterator[Store]:
             events=EventLog(database, feed),
             tool_calls=ToolCalls(database),
             artifacts=Artifacts(database),
+            summaries=Summaries(database),
             agents=Agents(database),
             idempotency=IdempotencyKeys(database),
             policies=PolicyVersions(database),

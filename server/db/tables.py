@@ -257,4 +257,7 @@ class SummaryRow(Row):
     message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     content: Mapped[str] = mapped_column(Prose())
+    input_tokens: Mapped[int]
+    output_tokens: Mapped[int]
+    """What making it took: it belongs to no run's usage."""
     created_at: Mapped[datetime]

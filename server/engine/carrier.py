@@ -106,11 +106,12 @@ class Carrier:
     async def _input(self, edition: Edition) -> RunInput:
         claim = self._claim
         branch = await self._store.messages.branch(claim.input_id, MAX_MESSAGES)
+        summary = await self._store.summaries.find(claim.input_id)
         return RunInput(
             run_id=claim.run_id,
             conversation_id=claim.conversation_id,
             agent_id=claim.agent_id,
-            messages=build_window(branch, edition.context_tokens(claim.agent_id)),
+            messages=build_window(branch, edition.context_tokens(claim.agent_id), summary),
             owner=claim.owner,
             role=claim.role,
             attempt=claim.attempt,

@@ -8,28 +8,41 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
+from nodes.prompting import SUMMARY
 from nodes.window import count_message
 from server.db.attachments import text_of
+from server.db.summaries import Summary
 from server.resources import Attachment, Message
 
 MAX_MESSAGES: Final = 60
 
 
-def build_window(branch: Sequence[Message], tokens: int) -> list[AnyMessage]:
-    """Returns the newest messages that fit, oldest first. The last one and what the client said as system always do."""
+def build_window(branch: Sequence[Message], tokens: int, summary: Summary | None = None) -> list[AnyMessage]:
+    """Returns the newest messages that fit, oldest first. The last one and what the client said as system always do.
+
+    What a summary tells of is left out for it; it stands before all that was said since.
+    """
     window: list[AnyMessage] = []
     room = tokens
-    for index, message in enumerate(reversed([_readable(message) for message in branch])):
+    for index, message in enumerate(reversed([readable(message) for message in _unsummed(branch, summary)])):
         size = count_message(message)
         if index == 0 or message.type == "system" or size <= room:
             window.append(message)
         else:
             room = 0  # a gap in the middle would mislead more than a late beginning
         room -= size
+    if summary is not None:
+        window.append(SystemMessage(summary.content, id=f"summary-{summary.message_id}", name=SUMMARY))
     return window[::-1]
 
 
-def _readable(message: Message) -> AnyMessage:
+def _unsummed(branch: Sequence[Message], summary: Summary | None) -> list[Message]:
+    places = [place for place, message in enumerate(branch) if summary and message.id == summary.message_id]
+    end = places[0] + 1 if places else 0
+    return [message for place, message in enumerate(branch) if place >= end or message.role == "system"]
+
+
+def readable(message: Message) -> AnyMessage:
     match message.role:
         case "user":
             return HumanMessage(_content(message), id=message.id)

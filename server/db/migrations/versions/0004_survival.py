@@ -116,6 +116,8 @@ def _summaries() -> None:
         sa.Column("message_id", sa.Text, _child_of("messages.id"), primary_key=True),
         sa.Column("conversation_id", sa.Text, _child_of("conversations.id"), nullable=False),
         sa.Column("content", sa.Text, nullable=False),
+        sa.Column("input_tokens", sa.Integer, nullable=False),
+        sa.Column("output_tokens", sa.Integer, nullable=False),
         _moment("created_at"),
     )
     op.create_index("summaries_by_conversation", "summaries", ["conversation_id"])

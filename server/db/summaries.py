@@ -1,0 +1,73 @@
+"""Summaries of what was said up to a message: one branch has those of its own messages, and so no other's."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import literal, select
+
+from server.db.database import Database
+from server.db.sessions import WriteSession
+from server.db.tables import MessageRow, RunRow, SummaryRow
+
+LOOK_BACK: Final = 200
+"""Messages above one in which its summary is looked for: one further up has been outrun by what was said since."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    message_id: str
+    """The last message that it tells of."""
+    content: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A run that has ended with an answer."""
+
+    conversation_id: str
+    agent_id: str
+    revision: int
+    message_id: str
+
+
+class Summaries:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, message_id: str) -> Summary | None:
+        """Returns the newest summary at a message or above it, on its branch."""
+        start = select(MessageRow.id, MessageRow.parent_id, literal(1).label("depth"))
+        chain = start.where(MessageRow.id == message_id).cte("chain", recursive=True)
+        step = select(MessageRow.id, MessageRow.parent_id, chain.c.depth + 1)
+        chain = chain.union_all(step.where(MessageRow.id == chain.c.parent_id, chain.c.depth < LOOK_BACK))
+        rows = select(SummaryRow).join(chain, SummaryRow.message_id == chain.c.id).order_by(chain.c.depth).limit(1)
+        async with self._database.read() as session:
+            row = await session.scalar(rows)
+            return Summary(row.message_id, row.content) if row else None
+
+    async def keep(self, conversation_id: str, summary: Summary, tokens: tuple[int, int]) -> None:
+        """Stores a summary with the tokens, in and out, that it took. One that is there already stays."""
+        row = SummaryRow(
+            message_id=summary.message_id,
+            conversation_id=conversation_id,
+            content=summary.content,
+            input_tokens=tokens[0],
+            output_tokens=tokens[1],
+            created_at=datetime.now(UTC),
+        )
+
+        async def work(session: WriteSession) -> None:
+            told = await session.get(MessageRow, summary.message_id)
+            if told is not None and await session.get(SummaryRow, summary.message_id) is None:
+                session.add(row)
+
+        await self._database.write(work)
+
+    async def find_answered(self, run_id: str) -> Answered | None:
+        rows = select(RunRow).where(RunRow.id == run_id, RunRow.message_id.is_not(None))
+        async with self._database.read() as session:
+            row = await session.scalar(rows)
+            if row is None or row.message_id is None:
+                return None
+            return Answered(row.conversation_id, row.agent_id, row.revision, row.message_id)
