@@ -146,6 +146,12 @@ class Settings(BaseSettings):
     """Whose `default_model` is. Unset: the first of openai, azure, ollama that is configured, else embedded."""
     default_model: str = Field(default_factory=_default_model, min_length=1)
     """The model of agents that ask for `default`, by the provider's own name for it."""
+    model_retries: int = Field(default=2, ge=0, le=10)
+    """How often a model call is made again after a failure that passes (429, 5xx, a lost connection)."""
+    model_first_token_timeout: Seconds = 120
+    """Seconds a remote model may take to begin its reply."""
+    model_idle_timeout: Seconds = 60
+    """Seconds of silence after which a reply that has begun is given up."""
 
     # Agents and tools
     agents_file: FilePath = Path("config/agents.yaml")

@@ -9,6 +9,8 @@ from nodes.state import BUDGET_EXCEEDED, PlanStep, RunFailure, RunState, StepCha
 
 SKIPPED: Final = "step_skipped"
 _UNKNOWN_AGENT: Final = "unknown_agent"
+NOT_BEGUN: Final = frozenset({SKIPPED, _UNKNOWN_AGENT})
+"""Codes of steps that failed before they could begin."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from nodes.context import Surroundings
 from nodes.models.catalog import Models, open_models
 from nodes.routing import build_warm_up
 from server.application import Application
+from server.budgets import Budgets
 from server.completions.terms import Terms
 from server.configuration import load_configuration
 from server.db.store import open_store
@@ -64,7 +65,9 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
             tools.add_local(tool)
         surroundings = Surroundings(shelf, Recollection(memories, tools.foresee))
         checkpoints = await stack.enter_async_context(open_checkpoints(settings.database_url, settings.data_dir))
-        agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints.saver, surroundings)
+        budgets = Budgets(models.aliases, configuration.agents.prices, lambda: policies.present.policies.limits)
+        saver = checkpoints.saver
+        agents = AgentRegistry(store.agents, models.aliases, models, tools, saver, surroundings, budgets)
         await agents.seed(configuration.agents.agents)
         policies = PolicyBook(store.policies, in_force, tools, agents.all)
         policies.warn(agents.all())

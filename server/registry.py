@@ -19,6 +19,7 @@ from nodes.context import ModelCatalog, Surroundings
 from nodes.models.port import ModelError
 from nodes.models.selectors import Aliases, build_selection
 from server.agent_changes import build_changed, check_version, seen_version
+from server.budgets import Budgets
 from server.db.agents import Agents
 from server.errors import Conflict, Invalid
 from server.keys import PRODUCT, Principal
@@ -60,9 +61,11 @@ class AgentRegistry:
         tools: ToolBox,
         checkpointer: BaseCheckpointSaver[str],
         surroundings: Surroundings = Surroundings(),  # noqa: B008 - frozen
+        budgets: Budgets | None = None,
     ) -> None:
         """`aliases` are the names that an agent's `model` may use, and what they stand for."""
         self._surroundings = surroundings
+        self.budgets = budgets or Budgets(aliases)
         self._agents, self._aliases = agents, aliases
         self._models, self._tools, self._checkpointer = models, tools, checkpointer
         self._newest: dict[str, AgentSpec] = {}
@@ -222,7 +225,6 @@ def _tell_unkept(spec: AgentSpec) -> None:
     asked = {
         "redact": bool(policies.redact),
         "sql.tables": policies.sql.tables is not None,
-        "limits.seconds": policies.limits.seconds is not None,
     }
     for key in (key for key, wanted in asked.items() if wanted):
         _log.warning("agent policy is not enforced yet", agent=spec.id, policy=key)

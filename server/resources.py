@@ -4,7 +4,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
-from config.agents import AgentSpec
+from config.agents import AgentSpec, Limits
 from config.api_keys import Role
 from config.policies import ToolPolicies, Verdict
 from graph.events import CallStatus, Failure, Moment, Plan, StepKind, Usage
@@ -106,6 +106,8 @@ class NewRun(Request):
     """The user message to answer; by default the newest one of the newest branch."""
     stream: bool = False
     multitask: Multitask = "enqueue"
+    limits: Limits = Limits()
+    """Budgets of this run; a limit of its agent or of the policies that is tighter wins."""
     metadata: Metadata = {}
 
 

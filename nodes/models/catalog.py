@@ -15,6 +15,8 @@ from nodes.models.embedded.engine import Engine, EngineHealth, WarmUp, open_engi
 from nodes.models.fallback import FallbackModel
 from nodes.models.late import LateModel
 from nodes.models.port import ChatModel, ModelError
+from nodes.models.priced import PricedModel
+from nodes.models.retrying import Patience, RetryingModel
 from nodes.models.schema_tools import SchemaToolsModel
 from nodes.models.selectors import DEFAULT, FAST, VISION, Aliases, Selected, build_selection
 from nodes.models.traits import find_traits
@@ -30,6 +32,7 @@ class Models:
     def __init__(self, settings: Settings, agents_file: AgentsFile, engine: Engine, closing: AsyncExitStack) -> None:
         self._settings = settings
         self._agents = agents_file.agents
+        self._prices = agents_file.prices
         self.aliases: Aliases = {DEFAULT: settings.default_selector, **agents_file.models}
         """What a selector without a provider stands for."""
         self._engine = engine
@@ -117,7 +120,9 @@ class Models:
 
     def _get(self, selected: Selected) -> ClosableModel:
         if selected not in self._models:
-            self._models[selected] = self._build(selected)
+            model, price = self._build(selected), self._prices.get(str(selected))
+            priced = PricedModel(model, price) if price else model
+            self._models[selected] = RetryingModel(priced, Patience(self._settings.model_retries))
         return self._models[selected]
 
     def _build(self, selected: Selected) -> ClosableModel:

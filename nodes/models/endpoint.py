@@ -19,6 +19,7 @@ from langchain_core.exceptions import (
     ModelTimeoutError,
 )
 
+from config.settings import Settings
 from nodes.models.constrained import ToolsUnsupported
 from nodes.models.port import ModelError
 
@@ -39,6 +40,10 @@ class Deadlines:
     connect: float = 10
     first_token: float = 120
     next_token: float = 60
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Deadlines":
+        return cls(first_token=settings.model_first_token_timeout, next_token=settings.model_idle_timeout)
 
 
 @dataclass(frozen=True)

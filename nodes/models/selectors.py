@@ -12,6 +12,8 @@ from nodes.models.port import ModelError
 
 DEFAULT: Final = "default"
 VISION: Final = "vision"
+LOCAL: Final[frozenset[ModelProvider]] = frozenset({"embedded", "ollama"})
+"""Providers that cost nothing: their models run on machines of our own."""
 FAST: Final = "fast"
 Aliases = Mapping[str, ModelSelector | list[ModelSelector]]
 

@@ -4,19 +4,25 @@ Appending is guarded by the claim's attempt, numbers the events without a gap, a
 same facts up to date in the same transaction. An event is published only after that is committed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from sqlalchemy import insert, update
 
 from graph.events import Failure, RunCancelled, RunCompleted, RunEvent, RunFailed
+from nodes.models.port import Usage
 from server.db.closing import read_closing_events, read_opening_events, read_usage
 from server.db.event_reader import EventReader
 from server.db.event_text import write_down
 from server.db.feed import LoggedEvent
 from server.db.projection import project
 from server.db.sessions import WriteSession
+from server.db.spending import write_usages
 from server.db.tables import EventRow, RunRow
 from server.resources import RunStatus
+
+_NOTHING: Final[Mapping[str, Usage]] = MappingProxyType({})
 
 
 class Fenced(Exception):
@@ -26,10 +32,13 @@ class Fenced(Exception):
 class EventLog(EventReader):
     """Written by whoever holds the run, read by everyone."""
 
-    async def append(self, run_id: str, attempt: int, events: Sequence[RunEvent]) -> list[LoggedEvent]:
+    async def append(
+        self, run_id: str, attempt: int, events: Sequence[RunEvent], usages: Mapping[str, Usage] = _NOTHING
+    ) -> list[LoggedEvent]:
         """Writes events of the run and returns them as they are stored, once that is durable.
 
         A terminal event ends the run: what is still open is closed before it, and the answer is stored with it.
+        `usages` is what steps have taken so far, where that is news.
 
         Raises:
             Fenced: the run has ended, or another claim holds it.
@@ -37,23 +46,27 @@ class EventLog(EventReader):
         """
 
         async def work(session: WriteSession) -> list[LoggedEvent]:
-            return await self._append(session, run_id, attempt, events)
+            logged = await self._append(session, run_id, attempt, events)
+            await write_usages(session, usages)
+            return logged
 
         return await self._database.write(work)
 
-    async def fail(self, run_id: str, attempt: int, failure: Failure) -> None:
+    async def fail(self, run_id: str, attempt: int, failure: Failure, usages: Mapping[str, Usage] = _NOTHING) -> None:
         """Ends the run as failed. Raises: Fenced, Unavailable."""
 
         async def work(session: WriteSession) -> None:
+            await write_usages(session, usages)
             usage = await read_usage(session, run_id)
             await self._end(session, RunFailed(run_id=run_id, attempt=attempt, error=failure, usage=usage))
 
         await self._database.write(work)
 
-    async def cancel(self, run_id: str, attempt: int) -> None:
+    async def cancel(self, run_id: str, attempt: int, usages: Mapping[str, Usage] = _NOTHING) -> None:
         """Ends the run as cancelled. Raises: Fenced, Unavailable."""
 
         async def work(session: WriteSession) -> None:
+            await write_usages(session, usages)
             usage = await read_usage(session, run_id)
             await self._end(session, RunCancelled(run_id=run_id, attempt=attempt, usage=usage))
 

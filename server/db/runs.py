@@ -38,6 +38,7 @@ class Claim:
     agent_id: str
     revision: int
     input_id: str
+    limits: Limits
     attempt: int
     losses: int
     started: bool
@@ -244,7 +245,7 @@ def _new_row(owner: str, role: Role, conversation_id: str, new: NewRun, revision
         agent_id=new.agent_id,
         revision=revision,
         input_id=question,
-        limits=Limits(),
+        limits=new.limits,
         status="queued",
         attempt=0,
         losses=0,
@@ -265,6 +266,7 @@ def _claim(row: RunRow) -> Claim:
         agent_id=row.agent_id,
         revision=row.revision,
         input_id=row.input_id,
+        limits=row.limits,
         attempt=row.attempt,
         losses=row.losses,
         started=row.next_seq > 1,

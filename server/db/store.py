@@ -20,6 +20,7 @@ from server.db.messages import Messages
 from server.db.migrating import migrate
 from server.db.policies import PolicyVersions
 from server.db.runs import Runs
+from server.db.spending import Spendings
 from server.db.summaries import Summaries
 from server.db.tool_calls import ToolCalls
 
@@ -33,6 +34,7 @@ class Store:
     runs: Runs
     events: EventLog
     tool_calls: ToolCalls
+    spending: Spendings
     artifacts: Artifacts
     summaries: Summaries
     agents: Agents
@@ -65,6 +67,7 @@ async def open_store(database_url: str) -> AsyncIterator[Store]:
             runs=Runs(database),
             events=EventLog(database, feed),
             tool_calls=ToolCalls(database),
+            spending=Spendings(database),
             artifacts=Artifacts(database),
             summaries=Summaries(database),
             agents=Agents(database),

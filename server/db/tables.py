@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 from pydantic import JsonValue
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import Float, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from config.agents import AgentSpec, Limits
@@ -146,6 +146,8 @@ class StepRow(Row):
     output: Mapped[str | None] = mapped_column(Prose())
     error: Mapped[Failure | None] = mapped_column(JsonOf(Failure))
     usage: Mapped[Usage] = mapped_column(JsonOf(Usage))
+    """What it took so far, in all attempts, also of calls that failed."""
+    cost_usd: Mapped[float] = mapped_column(Float)
 
 
 class ToolCallRow(Row):

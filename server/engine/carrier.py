@@ -12,6 +12,8 @@ import structlog
 
 from graph.events import TERMINAL, Failure
 from graph.runner import Drain, Drained, RunInput
+from nodes.models.port import NO_USAGE, Usage
+from nodes.spending import Spending
 from server.db.events import Fenced
 from server.db.runs import Claim
 from server.db.store import Store
@@ -37,6 +39,7 @@ class Carrier:
         self._cancelled = claim.cancel_requested
         self._stopped = False
         self._drain = Drain()
+        self._spending = Spending()
 
     def cancel(self) -> None:
         """Ends the run as cancelled, as soon as its work has let go."""
@@ -73,7 +76,7 @@ class Carrier:
             if not self._work.cancelled() and not isinstance(self._work.exception(), Drained):
                 return await self._conclude(self._work.exception())
         if self._cancelled:
-            await patiently(self._store.events.cancel, self._claim.run_id, self._claim.attempt)
+            await patiently(self._store.events.cancel, self._claim.run_id, self._claim.attempt, self._usages())
             return True
         await self._store.runs.hand_back(self._claim.run_id, self._claim.attempt)
         return False
@@ -88,18 +91,23 @@ class Carrier:
 
     async def _fail(self, code: str, detail: str) -> bool:
         failure = Failure(code=code, detail=detail)
-        await patiently(self._store.events.fail, self._claim.run_id, self._claim.attempt, failure)
+        await patiently(self._store.events.fail, self._claim.run_id, self._claim.attempt, failure, self._usages())
         return True
+
+    def _usages(self) -> dict[str, Usage]:
+        return {step_id: step.usage for step_id, step in self._spending.steps.items() if step.usage != NO_USAGE}
 
     async def _stream(self) -> None:
         """Writes each batch before it asks for the next: asking is what tells the graph that the one before is safe."""
         edition = await patiently(self._registry.edition, self._claim.revision)
         run = await patiently(self._input, edition)
-        ended = False
+        ended, written = False, dict[str, Usage]()
         async with aclosing(edition.runner.run(run)) as batches:
             async for batch in batches:
-                await patiently(self._store.events.append, run.run_id, run.attempt, batch)
-                ended = batch[-1].type in TERMINAL
+                ended, usages = batch[-1].type in TERMINAL, self._usages()
+                news = usages.items() if ended else usages.items() - written.items()
+                await patiently(self._store.events.append, run.run_id, run.attempt, batch, dict(news))
+                written = usages
         if not ended:
             raise RuntimeError("the graph stopped without a terminal event")
 
@@ -107,6 +115,8 @@ class Carrier:
         claim = self._claim
         branch = await self._store.messages.branch(claim.input_id, MAX_MESSAGES)
         summary = await self._store.summaries.find(claim.input_id)
+        if claim.started:
+            self._spending = await self._store.spending.read(claim.run_id)
         return RunInput(
             run_id=claim.run_id,
             conversation_id=claim.conversation_id,
@@ -117,6 +127,8 @@ class Carrier:
             attempt=claim.attempt,
             started=claim.started,
             head_start=claim.head_start,
+            bounds=self._registry.budgets.bounds(claim.limits),
+            spending=self._spending,
             earlier_calls=await self._store.tool_calls.outcomes(claim.run_id) if claim.attempt > 1 else {},
             read=await self._store.tool_calls.tools_read(claim.run_id),
             drain=self._drain,

@@ -133,6 +133,7 @@ class Engine:
         if new.agent_id not in edition.agents:
             detail = f"There is no enabled agent {new.agent_id!r}; GET /v1/agents lists them."
             raise Invalid("unknown_agent", detail, pointer="/agent_id")
+        self._registry.budgets.check(new.limits, new.agent_id, edition.agents)
         run = await self._store.runs.create(owner, role, conversation_id, new, edition.revision, question)
         if new.multitask in ("interrupt", "rollback"):
             for displaced in await self._store.runs.unwanted(conversation_id):

@@ -46,6 +46,7 @@ async def opened(
         "ollama_base_url": scripted.url,
         "model_dir": Path("/nonexistent/models"),
         "default_model": "m1",
+        "model_retries": 0,
     }
     async with open_models(load_settings(None, **given | settings), agents or agents_file()) as models:
         yield models

@@ -9,7 +9,7 @@ from langchain_ollama import ChatOllama
 
 from config.settings import Settings
 from mcp_config.tools import JsonObject
-from nodes.models.endpoint import Endpoint
+from nodes.models.endpoint import Deadlines, Endpoint
 from nodes.models.langchain_model import CallOptions, LangChainChatModel
 from nodes.models.traits import find_traits
 
@@ -22,6 +22,7 @@ def build_ollama(settings: Settings, name: str, _closing: AsyncExitStack) -> Lan
         url=settings.ollama_base_url,
         url_setting="OLLAMA_BASE_URL",
         when_missing=f"fetch it with `ollama pull {name}`",
+        deadlines=Deadlines.of(settings),
     )
     context = find_traits("ollama", name).context_tokens
     deadlines = endpoint.deadlines

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from config.settings import Settings
-from nodes.models.endpoint import Endpoint
+from nodes.models.endpoint import Deadlines, Endpoint
 from nodes.models.langchain_model import LangChainChatModel
 from nodes.models.providers.openai_chat import OPENAI_FAILURES, AzureChat, OpenAIChat, build_http, constrain
 from nodes.models.traits import find_traits
@@ -22,6 +22,7 @@ def build_openai(settings: Settings, name: str, closing: AsyncExitStack) -> Lang
         url_setting="OPENAI_BASE_URL",
         key_setting="OPENAI_API_KEY",
         when_missing="check DEFAULT_MODEL, the agent's `model`, and what the key may use",
+        deadlines=Deadlines.of(settings),
         secrets=_secrets(key),
     )
     client = OpenAIChat(
@@ -47,6 +48,7 @@ def build_azure(settings: Settings, name: str, closing: AsyncExitStack) -> LangC
         url_setting="AZURE_OPENAI_ENDPOINT",
         key_setting="AZURE_OPENAI_API_KEY",
         when_missing="the name after `azure:` is that of the deployment",
+        deadlines=Deadlines.of(settings),
         secrets=_secrets(key),
     )
     client = AzureChat(
