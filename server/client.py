@@ -75,9 +75,13 @@ class Client:
     async def messages(self, conversation_id: str, *, after: str | None = None, limit: int = 100) -> Page[Message]:
         return await self._page(Page[Message], f"/v1/conversations/{conversation_id}/messages", after, limit)
 
-    async def create_run(self, conversation_id: str, agent_id: str = "router") -> Run:
-        """Starts a run that answers the newest user message; follow it with `events`."""
-        return await self._send(Run, "POST", f"/v1/conversations/{conversation_id}/runs", {"agent_id": agent_id})
+    async def create_run(self, conversation_id: str, agent_id: str = "router", **more: JsonValue) -> Run:
+        """Starts a run that answers the newest user message; follow it with `events`.
+
+        `more` may hold `message_id`, to answer an earlier one, and whatever else a run may be asked with.
+        """
+        body: JsonObject = {"agent_id": agent_id, **more}
+        return await self._send(Run, "POST", f"/v1/conversations/{conversation_id}/runs", body)
 
     async def fork(
         self, run_id: str, step_id: str | None = None, *, task: str | None = None, agent_id: str | None = None
