@@ -162,6 +162,8 @@ class Settings(BaseSettings):
     """Seconds an MCP server may take to start."""
     tool_timeout: Seconds = 30
     """Seconds for one tool call where no policy says otherwise."""
+    approval_seconds: float = Field(default=86_400, gt=0, le=31_536_000)
+    """Seconds a person has to approve a tool call that policy asks about; after that it is not made."""
     run_concurrency: int = Field(default=8, ge=1, le=1000)
     """Runs at work at the same time; others wait in the queue."""
     shutdown_grace_seconds: Seconds = 20

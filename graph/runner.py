@@ -24,10 +24,10 @@ from graph.events import RunEvent
 from graph.forking import HeadStart, build_given
 from graph.outbox import Outbox
 from graph.translate import Translation
-from mcp_config.tools import ToolBox, ToolResult
+from mcp_config.tools import Answer, ToolBox, ToolResult
 from nodes.budget import Bound, Budget, BudgetExceeded
 from nodes.context import ModelCatalog, RunContext, Surroundings
-from nodes.facts import CallStarted, NodeEnding
+from nodes.facts import ApprovalAsked, CallStarted, NodeEnding
 from nodes.spending import Spending
 from nodes.state import RunFailure, RunState
 
@@ -69,6 +69,8 @@ class RunInput:
     """Tool calls of earlier attempts: their results, or None for one that was started and never ended."""
     read: Collection[str] = ()
     """Tools whose results earlier attempts have read."""
+    answers: Mapping[str, Answer | None] = field(default_factory=dict)
+    """What people said of calls that earlier attempts asked about, by call id; None where nobody has answered yet."""
     bounds: Sequence[Bound] = ()
     """What its request and the policies allow; the limits of its agent are added here."""
     spending: Spending = field(default_factory=Spending)
@@ -96,6 +98,7 @@ class GraphRunner:
     async def run(self, run: RunInput) -> AsyncGenerator[list[RunEvent], None]:
         """Yields the run's events in batches, in order. Asking for the next batch acknowledges the one before.
 
+        The last one is terminal, unless the run waits for a person: then it goes on with `answers` in a new attempt.
         The run lives as long as this iterator: closing it ends all of the run's work. Unexpected errors propagate.
 
         Raises:
@@ -127,7 +130,8 @@ class GraphRunner:
             else:
                 outbox.put([translation.started(run.conversation_id, run.agent_id)])
             state = await self._drive_in_time(run, config, saved, translation, outbox)
-            outbox.put(translation.ending(state.get("failure"), run.spending.usage))
+            if state is not None:
+                outbox.put(translation.ending(state.get("failure"), run.spending.usage))
         except GraphDrained as drained:
             raise Drained from drained
         finally:
@@ -146,8 +150,8 @@ class GraphRunner:
         saved: StateSnapshot | None,
         translation: Translation,
         outbox: Outbox,
-    ) -> RunState:
-        """Runs the graph to its end, or to that of its time, and returns the last state."""
+    ) -> RunState | None:
+        """Runs the graph to its end, or to that of its time, and returns the last state; None when it waits."""
         context = self._context(run)
         deadlines = Deadlines(context.budget)
         try:
@@ -165,8 +169,8 @@ class GraphRunner:
         translation: Translation,
         outbox: Outbox,
         deadlines: Deadlines,
-    ) -> RunState:
-        """Runs the graph to its end and returns the last state."""
+    ) -> RunState | None:
+        """Runs the graph to its end and returns the last state; None when it stopped to wait for a person."""
         state = cast(RunState, saved.values) if saved else _first_state(run)
         if saved and not saved.tasks:  # `next` is empty, too, while all tasks of a superstep are done
             return state
@@ -180,15 +184,16 @@ class GraphRunner:
             control=run.drain.control,
             version="v2",
         )
+        waits = False
         async for part in stream:
             if part["type"] == "custom":
                 fact = part["data"]
                 deadlines.hear(fact)
-                receipt = fact.receipt if isinstance(fact, CallStarted | NodeEnding) else None
+                receipt = fact.receipt if isinstance(fact, CallStarted | ApprovalAsked | NodeEnding) else None
                 outbox.put(translation.events(fact), receipt)
             elif part["type"] == "values" and not part["ns"]:
-                state = part["data"]
-        return state
+                state, waits = part["data"], waits or bool(part["interrupts"])
+        return None if waits else state
 
     def _context(self, run: RunInput) -> RunContext:
         agent = self._agents.get(run.agent_id)
@@ -203,6 +208,7 @@ class GraphRunner:
             acknowledged=True,
             earlier_calls=run.earlier_calls,
             read=set(run.read),
+            answers=run.answers,
             surroundings=self._surroundings,
             budget=Budget(run.spending, (*run.bounds, *own), self._agents),
         )

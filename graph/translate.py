@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict, assert_never
 
-from config.ids import new_id
+from config.ids import derive_id, new_id
 from graph.events import (
+    ApprovalRequested,
     Failure,
     ModelDelta,
     Plan,
@@ -24,7 +25,18 @@ from graph.events import (
     Usage,
 )
 from mcp_config.tools import ToolCall, ToolResult
-from nodes.facts import CallEnded, CallStarted, Fact, NodeEnding, PlanMade, Said, StepBroken, StepDone, StepOpened
+from nodes.facts import (
+    ApprovalAsked,
+    CallEnded,
+    CallStarted,
+    Fact,
+    NodeEnding,
+    PlanMade,
+    Said,
+    StepBroken,
+    StepDone,
+    StepOpened,
+)
 from nodes.models.port import Usage as Tokens
 from nodes.state import PlanStep, RunFailure
 
@@ -66,7 +78,9 @@ class Translation:
             case _:
                 return [self._event(fact)]
 
-    def _event(self, fact: PlanMade | Said | CallStarted | CallEnded | StepDone | StepBroken) -> RunEvent:
+    def _event(
+        self, fact: PlanMade | Said | CallStarted | ApprovalAsked | CallEnded | StepDone | StepBroken
+    ) -> RunEvent:
         match fact:
             case PlanMade():
                 return PlanCreated(**self._envelope, step_id=fact.step_id, plan=build_plan(fact.steps))
@@ -75,6 +89,8 @@ class Translation:
             case CallStarted():
                 self._open_calls[fact.call.id] = fact
                 return self._call_started(fact.step_id, fact.call)
+            case ApprovalAsked():
+                return self._asked(fact)
             case CallEnded():
                 return self._call_ended(fact)
             case StepDone() | StepBroken():
@@ -115,6 +131,17 @@ class Translation:
     def _call_started(self, step_id: str, call: ToolCall) -> RunEvent:
         return ToolCallStarted(
             **self._envelope, step_id=step_id, call_id=call.id, tool=call.tool, arguments=call.arguments
+        )
+
+    def _asked(self, fact: ApprovalAsked) -> RunEvent:
+        return ApprovalRequested(
+            **self._envelope,
+            step_id=fact.step_id,
+            call_id=fact.call.id,
+            approval_id=derive_id("appr", self.run_id, fact.call.id),
+            tool=fact.call.tool,
+            arguments=fact.call.arguments,
+            rule=fact.rule,
         )
 
     def _call_ended(self, fact: CallEnded) -> RunEvent:

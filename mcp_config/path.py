@@ -1,7 +1,7 @@
 """The governed path: the one way to a tool, for agents, people and other programs alike.
 
 It is folded from small wrappers `(call, following) -> result`. Outermost first: audit → allowlist → known → schema →
-policy → rate limit → ledger → size cap → dispatch.
+policy (and a person, where it says `ask`) → rate limit → ledger → size cap → dispatch.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ Wrapper = Callable[[ToolCall, CallTool], Awaitable[ToolResult]]
 """One piece of the path: it is given the call and the rest of the path, and may leave the rest out."""
 FindAgent = Callable[[str], AgentSpec | None]
 """The agents that may call now, by id."""
+Ask = Callable[[ToolCall, CallTool], Awaitable[ToolResult]]
+"""What becomes of a call that policy leaves to a person: given the call and the rest of the path."""
 
 _CANCELLED: Final = ToolResult("cancelled", "The call was cancelled.", "cancelled")
 
@@ -71,7 +73,7 @@ def allowlist(refusal: Decision | None) -> Wrapper:
     """An agent calls only what is on its list, whatever it was offered before."""
 
     async def pass_listed(request: ToolCall, following: CallTool) -> ToolResult:
-        return _denied(request, refusal, "not_allowed") if refusal else await following(request)
+        return denied(request, refusal, "not_allowed") if refusal else await following(request)
 
     return pass_listed
 
@@ -88,17 +90,17 @@ def argument_check(tool: OfferedTool) -> Wrapper:
     return pass_fitting
 
 
-def policy(decision: Decision) -> Wrapper:
-    """What the rules do not allow is not done. Nobody can be asked yet, so what needs asking is not done either."""
+def policy(decision: Decision, ask: Ask) -> Wrapper:
+    """What the rules do not allow is not done; what they leave to a person is done when that person says so."""
 
     async def pass_allowed(request: ToolCall, following: CallTool) -> ToolResult:
         match decision.verdict:
             case "allow":
                 return await following(request)
             case "ask":
-                return _denied(request, decision, "approval_required")
+                return await ask(request, following)
             case "deny":
-                return _denied(request, decision, "denied_by_policy")
+                return denied(request, decision, "denied_by_policy")
 
     return pass_allowed
 
@@ -172,10 +174,7 @@ def _too_often(request: ToolCall, allowances: Sequence[Allowance]) -> str:
     return f"{request.tool} was not called: the limit of {limit} is reached. Try again in {used_up.reset} seconds."
 
 
-def _denied(request: ToolCall, decision: Decision, code: str) -> ToolResult:
-    if code == "approval_required":
-        why = "it needs a person's approval, and approvals are not available yet"
-    else:
-        why = decision.reason or "a rule denies it"
+def denied(request: ToolCall, decision: Decision, code: str) -> ToolResult:
+    why = decision.reason or "a rule denies it"
     text = f"{request.tool} was not called: {why} ({decision.rule}). Go on without it, or tell the user."
     return ToolResult("denied", text, code)

@@ -13,6 +13,7 @@ from typing_extensions import override
 from config.agents import AgentSpec
 from config.ids import new_id
 from config.policies import ToolPolicies
+from mcp_config.approval import Complaint, approval, find_complaint
 from mcp_config.confinement import confine_servers, satisfies
 from mcp_config.connection import Connection, ServerHealth
 from mcp_config.decision import Decision, build_settings, decide, find_refusal
@@ -37,7 +38,7 @@ from mcp_config.rates import build_rates
 from mcp_config.sdk import build_langchain_tool
 from mcp_config.server_config import ServerConfig
 from mcp_config.specs import build_spec
-from mcp_config.tools import Caller, JsonObject, Ledger, ToolBox, ToolCall, ToolResult, ToolSpec
+from mcp_config.tools import Approvals, Caller, JsonObject, Ledger, ToolBox, ToolCall, ToolResult, ToolSpec
 from mcp_config.warden import open_warden
 
 _MAX_RESULT: Final = 256 * 1024
@@ -171,21 +172,24 @@ class ToolRegistry(ToolBox):
 
     # ------------------------------------------------------------------ calling
     @override
-    async def call(self, call: ToolCall, ledger: Ledger) -> ToolResult:
+    async def call(self, call: ToolCall, ledger: Ledger, approvals: Approvals | None = None) -> ToolResult:
         refusal = find_refusal(call.caller, call.tool, self._agent_of(call))
         if refusal is None:
             await self.ready([call.tool])
         decision = self._decide(call)  # after the wait: a policy that came meanwhile holds
         wrappers = [audited(self._guards.audit, decision), allowlist(refusal)]
-        return await build_path(wrappers, lambda request: self._call_listed(request, ledger, decision))(call)
+        listed = build_path(wrappers, lambda request: self._call_listed(request, ledger, approvals, decision))
+        return await listed(call)
 
-    async def _call_listed(self, call: ToolCall, ledger: Ledger, decision: Decision) -> ToolResult:
+    async def _call_listed(
+        self, call: ToolCall, ledger: Ledger, approvals: Approvals | None, decision: Decision
+    ) -> ToolResult:
         tool = self._tools.get(call.tool)
         if tool is None:
             return self._not_there(call.tool)
         wrappers = [
             argument_check(tool),
-            policy(decision),
+            policy(decision, approval(approvals, tool, decision, self._decide)),
             rate_limit(self._guards.rates, build_rates(self._policies, call.caller, call.tool)),
             written_down(ledger),
             size_cap(tool.max_result, self._guards.artifacts),
@@ -204,6 +208,17 @@ class ToolRegistry(ToolBox):
         complaint = self._tools[call.tool].definition.schema.complaint(call.arguments)
         allowances = await self._guards.rates.look(build_rates(self._policies, call.caller, call.tool))
         return Foresight(self._decide(call), complaint, allowances)
+
+    async def find_complaint(self, call: ToolCall) -> Complaint | None:
+        """Returns why a call could not be made with the arguments that a person gave it. Does nothing else.
+
+        Raises:
+            UnknownTool: no tool of this name is there now.
+        """
+        await self.ready([call.tool])
+        if call.tool not in self._tools:
+            raise UnknownTool(call.tool)
+        return find_complaint(call, self._tools[call.tool], self._decide(call))
 
     def _decide(self, call: ToolCall) -> Decision:
         return decide(call.caller, call.tool, call.arguments, self._policies, self._agent_of(call), call.read)

@@ -81,6 +81,17 @@ class ArgumentSchema:
         except (RecursionError, Unresolvable, regex.error) as error:
             return f"the tool's schema cannot be applied ({type(error).__name__}); the tool cannot be used"
 
+    def pointer(self, arguments: JsonObject) -> str:
+        """Returns a JSON pointer to the first thing that `complaint` tells of; empty for the whole."""
+        if depth(arguments, MAX_DEPTH) > MAX_DEPTH:
+            return ""
+        self._ends_at = time.monotonic() + MAX_SECONDS
+        try:
+            first = next(self._validator.iter_errors(arguments), None)
+        except (_OutOfTime, TimeoutError, RecursionError, Unresolvable, regex.error):
+            return ""
+        return build_pointer(first.absolute_path) if first else ""
+
     def _in_time(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         def bounded(validator: object, value: object, instance: object, schema: object) -> Iterator[ValidationError]:
             if time.monotonic() > self._ends_at:

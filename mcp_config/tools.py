@@ -112,6 +112,24 @@ class Artifacts(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking a person whether a call may be made. `expire`: nobody said anything in time."""
+
+    decision: Literal["approve", "edit", "reject", "expire"]
+    arguments: JsonObject | None = None
+    """What to call it with, after an edit."""
+    reason: str = ""
+    """What the person said with the decision."""
+
+
+class Approvals(Protocol):
+    """Where people are asked about calls that policy leaves to them."""
+
+    async def ask(self, call: ToolCall, rule: str) -> Answer | None:
+        """Returns the answer; None when it will come later, and this call is not made. A run suspends instead."""
+
+
 class Ledger(Protocol):
     """Where calls are written down before and after their effect. `started` returns once that is durable."""
 
@@ -136,5 +154,8 @@ class ToolBox(Protocol):
     def warming(self, allowed: Sequence[str]) -> list[str]:
         """Returns the names of servers these globs need that are still starting."""
 
-    async def call(self, call: ToolCall, ledger: Ledger) -> ToolResult:
-        """Takes the governed path. Never raises for what a tool, server or policy does: that is a status."""
+    async def call(self, call: ToolCall, ledger: Ledger, approvals: Approvals | None = None) -> ToolResult:
+        """Takes the governed path. Never raises for what a tool, server or policy does: that is a status.
+
+        Without `approvals` there is nobody to ask, and what needs asking is denied.
+        """

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from config.agents import AgentSpec
 from config.api_keys import Role
-from mcp_config.tools import Caller, ToolBox, ToolResult
+from mcp_config.tools import Answer, Caller, ToolBox, ToolResult
 from nodes.budget import Budget
 from nodes.metered import MeteredModel
 from nodes.models.port import ChatModel
@@ -64,6 +64,8 @@ class RunContext:
 
     earlier_calls: Mapping[str, ToolResult | None] = field(default_factory=dict)
     """Tool calls of earlier attempts by call id: their results, or None for one that was started and never ended."""
+    answers: Mapping[str, Answer | None] = field(default_factory=dict)
+    """What people said of calls that they were asked about, by call id; None where nobody has answered yet."""
 
     read: set[str] = field(default_factory=set)
     """Tools whose results this run has read, in all its attempts; nodes add to it."""

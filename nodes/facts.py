@@ -52,6 +52,16 @@ class CallStarted:
 
 
 @dataclass(frozen=True)
+class ApprovalAsked:
+    """A tool call waits for a person. `receipt` as for `CallStarted`: the run suspends only once this is durable."""
+
+    step_id: str
+    call: ToolCall
+    rule: str
+    receipt: asyncio.Future[None] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
 class CallEnded:
     step_id: str
     call: ToolCall
@@ -82,5 +92,5 @@ class NodeEnding:
     receipt: asyncio.Future[None] = field(compare=False)
 
 
-Fact = PlanMade | StepOpened | Said | CallStarted | CallEnded | StepDone | StepBroken | NodeEnding
+Fact = PlanMade | StepOpened | Said | CallStarted | ApprovalAsked | CallEnded | StepDone | StepBroken | NodeEnding
 FactWriter = Callable[[Fact], None]

@@ -1,5 +1,6 @@
 """The tools' node of a specialist: one call that a model asked for, down the governed path or from the ledger."""
 
+import json
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -7,6 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 
 from mcp_config.tools import ToolCall, ToolResult, ToolSpec
+from nodes.approvals import RunApprovals
 from nodes.context import RunContext
 from nodes.facts import Said, StepOpened
 from nodes.lasting import Update
@@ -43,13 +45,16 @@ async def run_tool_call(task: ToolTask, runtime: Runtime[RunContext]) -> Update:
     )
     if task["repeats"] > _REPEATS_MADE:
         return {"turns": [_message(call, "error", _again(made=False), direct=False)]}
-    result = await _result_of(call, spec, context, StreamLedger(step["id"], write, context.acknowledged))
+    ledger, approvals = StreamLedger(step["id"], write, context.acknowledged), RunApprovals(step["id"], write, context)
+    result = await _result_of(call, spec, ledger, approvals)
+    direct = spec is not None and spec.return_direct and result.status == "ok"
     content = result.content or f"(no output; status: {result.status})"
     if spec is not None and spec.untrusted and (result.status == "ok" or result.error_code == "tool_error"):
         content = mark_as_data(call.tool, content)
+    if (edited := approvals.edited(call)) is not None and not direct:
+        content = f"[A person approved this call with other arguments: {json.dumps(edited)}]\n\n{content}"
     if task["repeats"]:
         content = f"{content}\n\n{_again(made=True)}"
-    direct = spec is not None and spec.return_direct and result.status == "ok"
     return {"turns": [_message(call, "success" if result.status == "ok" else "error", content, direct=direct)]}
 
 
@@ -78,16 +83,19 @@ def _find_spec(context: RunContext, agent: str, tool: str) -> ToolSpec | None:
     return next((spec for spec in specs if spec.name == tool), None)
 
 
-async def _result_of(call: ToolCall, spec: ToolSpec | None, context: RunContext, ledger: StreamLedger) -> ToolResult:
+async def _result_of(
+    call: ToolCall, spec: ToolSpec | None, ledger: StreamLedger, approvals: RunApprovals
+) -> ToolResult:
     """Makes the call unless an earlier attempt did: a known result is used, a lost one only repeated where that is
     safe."""
+    context = approvals.context
     if call.id in context.earlier_calls:
         if known := context.earlier_calls[call.id]:
             return known
         if spec is None or not spec.repeatable:
             await ledger.ended(call, _LOST)
             return _LOST
-    result = await context.tools.call(call, ledger)
+    result = await context.tools.call(call, ledger, approvals)
     if ledger.acted:
         context.read.add(call.tool)
     ledger.settle(call, result)

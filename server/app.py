@@ -21,6 +21,7 @@ from server.openapi import build_openapi
 from server.problems import add_problem_responses
 from server.routes import (
     agents,
+    approvals,
     artifacts,
     audit,
     completions,
@@ -48,6 +49,7 @@ _ROUTERS: Final = (
     runs.sockets,
     agents.router,
     tools.router,
+    approvals.router,
     artifacts.of_run,
     artifacts.router,
     policies.router,

@@ -8,6 +8,7 @@ from mcp_config.tools import Ledger
 from nodes.models.catalog import Models
 from server.completions.terms import Terms
 from server.db.store import Store
+from server.engine.approving import Approving
 from server.engine.engine import Engine
 from server.engine.memories import Memories
 from server.keys import KeyRing
@@ -29,6 +30,7 @@ class Application:
     terms: Terms
     ledger: Ledger
     """Where calls are written down that no run makes."""
+    approving: Approving
     metrics: Metrics
     reader_timeout: float
     """Seconds that a reader of a stream may take nothing before it is dropped."""

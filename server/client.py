@@ -4,23 +4,25 @@ It knows the API's objects and events, and nothing of the server behind them.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
-from http.client import NO_CONTENT
+from http.client import ACCEPTED, NO_CONTENT
 from typing import Final, TypeVar
 
 import httpx
 from httpx_sse import EventSource, SSEError, aconnect_sse
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
 from graph.events import TERMINAL, RunEvent, run_events
-from server.resources import Agent, AgentVersion, Conversation, Message, Page, Run, Step, Tool, ToolCall
+from server.approval_resources import Approval
+from server.client_errors import ClientError, parsed, problem_of, unreachable
+from server.resources import Agent, AgentVersion, ApprovalStatus, Conversation, Message, Page, Run, Step, Tool, ToolCall
+
+__all__ = ["Client", "ClientError", "open_client"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
-Raw = TypeVar("Raw", str, bytes)
-T = TypeVar("T")
 JsonObject = dict[str, JsonValue]
 _PATIENCE: Final = 8
 """Attempts in a row that may bring nothing before a broken stream is given up: about half a minute."""
@@ -30,16 +32,6 @@ _TIMEOUT: Final = httpx.Timeout(60, connect=5)
 _LARGEST_PAGE: Final = 100
 _AWAY: Final = frozenset({502, 503, 504})
 """What proxies, and a server that is just starting or stopping, answer."""
-
-
-class ClientError(Exception):
-    """The server refused, or could not be reached. `str(error)` says what to do; `code` is stable."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        """HTTP status; 0 when no answer came."""
-        self.code = code
 
 
 class _NothingLeft(Exception):
@@ -147,7 +139,36 @@ class Client:
     async def invoke(self, tool: str, arguments: Mapping[str, JsonValue] | None = None) -> ToolCall:
         """Calls a tool by hand (admins only), down the path that agents' calls take: schema, policy, deadline."""
         body: JsonObject = {"arguments": dict(arguments or {})}
-        return await self._send(ToolCall, "POST", f"/v1/tools/{tool}/invoke", body)
+        answer = await self._exchange("POST", f"/v1/tools/{tool}/invoke", body)
+        if answer.status_code == ACCEPTED:
+            waiting = parsed(Approval.model_validate_json, answer.content)
+            detail = f"{tool} waits for approval ({waiting.rule}): open-agent approvals approve {waiting.id}"
+            raise ClientError(ACCEPTED, "approval_required", detail)
+        return parsed(ToolCall.model_validate_json, answer.content)
+
+    async def approvals(
+        self, status: ApprovalStatus | None = None, *, run_id: str | None = None, after: str | None = None
+    ) -> Page[Approval]:
+        """Returns the newest questions to people: all, those of a status, those of a run."""
+        return await self._page(Page[Approval], "/v1/approvals", after, 100, status=status, run_id=run_id)
+
+    async def get_approval(self, approval_id: str) -> Approval:
+        return await self._send(Approval, "GET", f"/v1/approvals/{approval_id}")
+
+    async def approve(self, approval_id: str) -> Approval:
+        """Allows the call; its run goes on by itself."""
+        return await self._resolve(approval_id, {"decision": "approve"})
+
+    async def edit(self, approval_id: str, arguments: Mapping[str, JsonValue]) -> Approval:
+        """Allows the call with these arguments in the place of those it was asked with."""
+        return await self._resolve(approval_id, {"decision": "edit", "arguments": dict(arguments)})
+
+    async def reject(self, approval_id: str, reason: str | None = None) -> Approval:
+        """Forbids the call; the model is told why, and goes on."""
+        return await self._resolve(approval_id, {"decision": "reject", "reason": reason})
+
+    async def _resolve(self, approval_id: str, said: JsonObject) -> Approval:
+        return await self._send(Approval, "POST", f"/v1/approvals/{approval_id}", said)
 
     async def ask(
         self, content: str, *, agent_id: str = "router", conversation_id: str | None = None
@@ -179,7 +200,7 @@ class Client:
                 return
             silent = 0 if after > seen else silent + 1
             await asyncio.sleep(min(_SLOWEST_RETRY, 0.1 * 2**silent))
-        raise _unreachable(self.http, f"the events of {run_id} stopped")
+        raise unreachable(self.http, f"the events of {run_id} stopped")
 
     async def _read_on(self, run_id: str, after: int) -> AsyncGenerator[RunEvent, None]:
         """Yields events until the connection ends, however it ends."""
@@ -192,7 +213,7 @@ class Client:
                 async for message in source.aiter_sse():
                     if message.event == "error":  # said outside the log: this reading broke, the run goes on
                         return
-                    if message.data and (event := _parsed(run_events.validate_json, message.data)).seq > after:
+                    if message.data and (event := parsed(run_events.validate_json, message.data)).seq > after:
                         yield event
 
     async def _all(self, shape: type[Page[Item]], path: str) -> AsyncIterator[Item]:
@@ -204,14 +225,15 @@ class Client:
                 yield entry
             after, more = page.last_id, page.has_more
 
-    async def _page(self, shape: type[Model], path: str, after: str | None, limit: int) -> Model:
-        query = {"limit": str(limit), **({"after": after} if after else {})}
+    async def _page(self, shape: type[Model], path: str, after: str | None, limit: int, **filters: str | None) -> Model:
+        given = {"after": after, **filters}
+        query = {"limit": str(limit), **{name: value for name, value in given.items() if value}}
         answer = await self._exchange("GET", path, query=query)
-        return _parsed(shape.model_validate_json, answer.content)
+        return parsed(shape.model_validate_json, answer.content)
 
     async def _send(self, shape: type[Model], method: str, path: str, body: JsonObject | None = None) -> Model:
         answer = await self._exchange(method, path, body)
-        return _parsed(shape.model_validate_json, answer.content)
+        return parsed(shape.model_validate_json, answer.content)
 
     async def _exchange(
         self, method: str, path: str, body: JsonObject | None = None, query: Mapping[str, str] | None = None
@@ -219,9 +241,9 @@ class Client:
         try:
             answer = await self.http.request(method, path, json=body, params=query)
         except (httpx.RequestError, httpx.InvalidURL) as lost:
-            raise _unreachable(self.http, str(lost) or type(lost).__name__) from lost
+            raise unreachable(self.http, str(lost) or type(lost).__name__) from lost
         if not answer.is_success:
-            raise _problem(answer)
+            raise problem_of(answer)
         return answer
 
 
@@ -244,26 +266,4 @@ async def _refuse_problem(source: EventSource) -> None:
         raise SSEError(f"status {answer.status_code}")
     if not answer.is_success:
         await answer.aread()
-        raise _problem(answer)
-
-
-def _parsed(parse: Callable[[Raw], T], raw: Raw) -> T:
-    try:
-        return parse(raw)
-    except ValidationError as error:
-        detail = "the server's answer cannot be read: is it open-agent, and no newer than this client?"
-        raise ClientError(0, "unexpected_answer", detail) from error
-
-
-def _problem(answer: httpx.Response) -> ClientError:
-    try:
-        problem = answer.json()
-        return ClientError(answer.status_code, str(problem["code"]), str(problem["detail"]))
-    except (ValueError, KeyError, TypeError):
-        detail = f"{answer.url} answered {answer.status_code}, but not as open-agent does: is the address right?"
-        return ClientError(answer.status_code, "unexpected_answer", detail)
-
-
-def _unreachable(http: httpx.AsyncClient, why: str) -> ClientError:
-    detail = f"no answer from {http.base_url} ({why}): is open-agent running there? `make run` starts it"
-    return ClientError(0, "unreachable", detail)
+        raise problem_of(answer)

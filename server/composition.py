@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from config.agents import ROUTER, AgentSpec
 from config.settings import Settings
@@ -18,6 +19,7 @@ from server.budgets import Budgets
 from server.completions.terms import Terms
 from server.configuration import load_configuration
 from server.db.store import open_store
+from server.engine.approving import open_approving
 from server.engine.artifacts import ArtifactShelf
 from server.engine.audit import CallAudit
 from server.engine.checkpoints import open_checkpoints
@@ -47,10 +49,11 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
     def find_agent(agent_id: str) -> AgentSpec | None:
         return agents.find_last(agent_id)  # bound below: agents run on tools, and tools ask who may call them
 
+    patience = timedelta(seconds=settings.approval_seconds)
     async with AsyncExitStack() as stack:
         # before anything is migrated: another process may be at work there
         await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
-        store = await stack.enter_async_context(open_store(settings.database_url))
+        store = await stack.enter_async_context(open_store(settings.database_url, patience))
         models = await stack.enter_async_context(open_models(settings, configuration.agents))
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
         shelf = ArtifactShelf(store)
@@ -80,9 +83,22 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         summarizer = Summarizer(store, agents, models, metrics.count_summary)
         stack.push_async_callback(summarizer.close)
         store.feed.watch(summarizer.observe)
-        ledger, patience = ToolLedger(store), settings.reader_timeout
+        ledger = ToolLedger(store)
+        approving = open_approving(store, running, tools, ledger, guards.audit, settings.approval_seconds)
         yield Application(
-            keys, store, agents, policies, models, tools, running, memories, terms, ledger, metrics, patience
+            keys=keys,
+            store=store,
+            agents=agents,
+            policies=policies,
+            models=models,
+            tools=tools,
+            engine=running,
+            memories=memories,
+            terms=terms,
+            ledger=ledger,
+            approving=await stack.enter_async_context(approving),
+            metrics=metrics,
+            reader_timeout=settings.reader_timeout,
         )
 
 

@@ -55,10 +55,15 @@ async def read_opening_events(session: ReadSession, run: RunRow, attempt: int) -
     """Returns what an attempt begins with, if it has said nothing yet: also a run that only ends has a beginning."""
     if run.next_seq == 1:
         return [RunStarted(run_id=run.id, attempt=attempt, conversation_id=run.conversation_id, agent_id=run.agent_id)]
-    newest = select(EventRow.json).where(EventRow.run_id == run.id, EventRow.seq == run.next_seq - 1)
-    if run_events.validate_json((await session.scalars(newest)).one()).attempt == attempt:
+    if await read_newest_attempt(session, run) == attempt:
         return []
     return [RunResumed(run_id=run.id, attempt=attempt, from_step=None)]
+
+
+async def read_newest_attempt(session: ReadSession, run: RunRow) -> int:
+    """Returns the attempt that spoke last; the log must not be empty."""
+    newest = select(EventRow.json).where(EventRow.run_id == run.id, EventRow.seq == run.next_seq - 1)
+    return run_events.validate_json((await session.scalars(newest)).one()).attempt
 
 
 async def read_usage(session: ReadSession, run_id: str) -> Usage:

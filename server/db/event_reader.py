@@ -10,7 +10,7 @@ from server.db.database import Database
 from server.db.feed import Feed, LoggedEvent, Subscription
 from server.db.runs import get_run
 from server.db.shared_reads import SharedReads
-from server.db.tables import EventRow
+from server.db.tables import EventRow, RunRow
 from server.db.turns import ACTIVE
 from server.errors import Invalid
 
@@ -35,9 +35,16 @@ class EventReader:
             return [LoggedEvent(seq, kind, text) for seq, kind, text in await session.execute(rows)]
 
     async def follow(
-        self, owner: str, run_id: str, after: int = 0, poll: Callable[[], float | None] = lambda: 1.0
+        self,
+        owner: str,
+        run_id: str,
+        after: int = 0,
+        poll: Callable[[], float | None] = lambda: 1.0,
+        *,
+        until_waiting: bool = False,
     ) -> AsyncGenerator[LoggedEvent, None]:
-        """Yields the events after `after`: those that are there, then each as it comes, up to the terminal one.
+        """Yields the events after `after`: those that are there, then each as it comes, up to the terminal one; with
+        `until_waiting` only to where the run waits for a person.
 
         Ends early only when the feed closes. The table is the truth; the feed spares most readers from asking it. A
         run that another process carries wakes nobody here: `poll` says after how many seconds to look, None for never.
@@ -51,6 +58,7 @@ class EventReader:
         with self._feed.subscribe(run_id) as subscription:
             subscription.owner = owner
             while True:
+                pauses = subscription.pauses if until_waiting else None
                 events = subscription.recent(after)
                 if not events and subscription.lacks(after, poll()):
                     events = await self._look(subscription, run_id, after)
@@ -59,7 +67,9 @@ class EventReader:
                     after = event.seq
                     if event.terminal:
                         return
-                if not events and not await subscription.news(after, poll()):
+                if not events and until_waiting and await self._waits(run_id, after):
+                    return
+                if not events and not await subscription.news(after, poll(), pauses):
                     return
 
     async def last_seq(self, owner: str, run_id: str) -> int:
@@ -81,6 +91,12 @@ class EventReader:
             detail = f"The log of this run ends at {last}; there is no event {after} to go on from."
             raise Invalid("unknown_cursor", detail)
         return after < last or active
+
+    async def _waits(self, run_id: str, after: int) -> bool:
+        """Returns whether the run waits for a person and has said nothing after `after`."""
+        guard = (RunRow.id == run_id, RunRow.status == "requires_action", RunRow.next_seq == after + 1)
+        async with self._database.read() as session:
+            return await session.scalar(select(RunRow.id).where(*guard)) is not None
 
     async def _look(self, subscription: Subscription, run_id: str, after: int) -> list[LoggedEvent]:
         subscription.look()

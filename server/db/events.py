@@ -5,17 +5,19 @@ same facts up to date in the same transaction. An event is published only after 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import insert, update
 
-from graph.events import Failure, RunCancelled, RunCompleted, RunEvent, RunFailed
+from graph.events import ApprovalResolved, Failure, RunCancelled, RunCompleted, RunEvent, RunFailed
 from nodes.models.port import Usage
-from server.db.closing import read_closing_events, read_opening_events, read_usage
+from server.db.closing import read_closing_events, read_newest_attempt, read_opening_events, read_usage
+from server.db.database import Database
 from server.db.event_reader import EventReader
 from server.db.event_text import write_down
-from server.db.feed import LoggedEvent
+from server.db.feed import Feed, LoggedEvent
 from server.db.projection import project
 from server.db.sessions import WriteSession
 from server.db.spending import write_usages
@@ -31,6 +33,11 @@ class Fenced(Exception):
 
 class EventLog(EventReader):
     """Written by whoever holds the run, read by everyone."""
+
+    def __init__(self, database: Database, feed: Feed, approval_patience: timedelta = timedelta(days=1)) -> None:
+        super().__init__(database, feed)
+        self._patience = approval_patience
+        """How long a person may take to answer."""
 
     async def append(
         self, run_id: str, attempt: int, events: Sequence[RunEvent], usages: Mapping[str, Usage] = _NOTHING
@@ -91,6 +98,18 @@ class EventLog(EventReader):
 
         return await self._database.write(work)
 
+    async def note(self, session: WriteSession, run: RunRow, event: ApprovalResolved) -> None:
+        """Writes, within the caller's transaction, what happened to a run from outside, carried or not.
+
+        The event belongs to the attempt that spoke last: a claim that has not spoken yet still has to say so first.
+        """
+        attempt = await read_newest_attempt(session, run)
+        await self._append(session, run.id, run.attempt, [event.model_copy(update={"attempt": attempt})], run.status)
+
+    def pause(self, session: WriteSession, run_id: str) -> None:
+        """Tells readers, once the caller's transaction is committed, that the run waits for a person."""
+        session.on_commit.append(lambda: self._feed.pause(run_id))
+
     async def _append(
         self,
         session: WriteSession,
@@ -101,11 +120,11 @@ class EventLog(EventReader):
     ) -> list[LoggedEvent]:
         *before, last = events
         if not isinstance(last, RunCompleted | RunFailed | RunCancelled):
-            logged = await _write(session, run_id, attempt, events, status)
+            logged = await self._write(session, run_id, attempt, events, status)
         else:
-            logged = await _write(session, run_id, attempt, before, status)
+            logged = await self._write(session, run_id, attempt, before, status)
             closing = await read_closing_events(session, last)
-            logged += await _write(session, run_id, attempt, [*closing, last], status)
+            logged += await self._write(session, run_id, attempt, [*closing, last], status)
         session.on_commit.append(lambda: self._feed.publish(run_id, logged))
         return logged
 
@@ -116,19 +135,18 @@ class EventLog(EventReader):
         events = [*await read_opening_events(session, run, terminal.attempt), terminal]
         await self._append(session, run.id, terminal.attempt, events, status)
 
-
-async def _write(
-    session: WriteSession, run_id: str, attempt: int, events: Sequence[RunEvent], status: RunStatus
-) -> list[LoggedEvent]:
-    first = await _reserve(session, run_id, attempt, len(events), status)
-    numbered = [write_down(event.model_copy(update={"seq": first + index})) for index, event in enumerate(events)]
-    logged = [LoggedEvent(event.seq, event.type, text) for event, text in numbered]
-    if logged:
-        rows = [{"run_id": run_id, "seq": event.seq, "type": event.type, "json": event.json} for event in logged]
-        await session.execute(insert(EventRow), rows)
-    for event, _ in numbered:
-        await project(session, event)
-    return logged
+    async def _write(
+        self, session: WriteSession, run_id: str, attempt: int, events: Sequence[RunEvent], status: RunStatus
+    ) -> list[LoggedEvent]:
+        first = await _reserve(session, run_id, attempt, len(events), status)
+        numbered = [write_down(event.model_copy(update={"seq": first + index})) for index, event in enumerate(events)]
+        logged = [LoggedEvent(event.seq, event.type, text) for event, text in numbered]
+        if logged:
+            rows = [{"run_id": run_id, "seq": event.seq, "type": event.type, "json": event.json} for event in logged]
+            await session.execute(insert(EventRow), rows)
+        for event, _ in numbered:
+            await project(session, event, self._patience)
+        return logged
 
 
 async def _reserve(session: WriteSession, run_id: str, attempt: int, count: int, status: RunStatus) -> int:

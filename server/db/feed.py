@@ -36,6 +36,8 @@ class Subscription:
         self._changed = asyncio.Event()
         self._closed = False
         self._looked = 0.0
+        self.pauses = 0
+        """How often the run has begun to wait for a person."""
         self.readers = 0
         self.owner: str | None = None
         """Whose run it is, once somebody was let in to read."""
@@ -64,10 +66,13 @@ class Subscription:
         """Notes that one reader looks now; the others need not for a while."""
         self._looked = _now()
 
-    async def news(self, after: int, poll: float | None) -> bool:
-        """Waits until there may be events after `after`; false when none will come from this process any more."""
+    async def news(self, after: int, poll: float | None, pauses: int | None = None) -> bool:
+        """Waits until there may be events after `after`; false when none will come from this process any more.
+
+        Who gives the `pauses` that it has seen is also woken by the next one.
+        """
         patience = None if poll is None else max(0.0, self._looked + poll - _now())
-        while not self._closed and self.last <= after:
+        while not self._closed and self.last <= after and pauses in (None, self.pauses):
             try:
                 async with asyncio.timeout(patience):
                     await self._changed.wait()
@@ -100,6 +105,10 @@ class Subscription:
         self._events = events[-_KEPT:]
         if self._events:
             self._floor = self._events[0].seq - 1
+
+    def pause(self) -> None:
+        self.pauses += 1
+        self._wake()
 
     def close(self) -> None:
         self._closed = True
@@ -148,6 +157,11 @@ class Feed:
             subscription.publish(events)
         for watcher in self._watchers:
             watcher(run_id, events)
+
+    def pause(self, run_id: str) -> None:
+        """Tells that the run waits for a person: nothing more happens until somebody answers."""
+        if subscription := self._subscriptions.get(run_id):
+            subscription.pause()
 
     def close(self) -> None:
         """Ends every reader after what is there: nothing more will come."""

@@ -1,5 +1,6 @@
 """What the log says, as rows that can be asked: a fold over events, written in the events' own transaction."""
 
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from sqlalchemy import select, update
@@ -25,16 +26,18 @@ from graph.events import (
 from server.db.answer import read_answer
 from server.db.digests import next_digest
 from server.db.sessions import WriteSession
-from server.db.tables import MessageRow, RunRow, StepRow, ToolCallRow
+from server.db.tables import ApprovalRow, MessageRow, RunRow, StepRow, ToolCallRow
 
 
-async def project(session: WriteSession, event: RunEvent) -> None:
-    """Brings the rows up to date with one event that is in the log."""
+async def project(session: WriteSession, event: RunEvent, patience: timedelta) -> None:
+    """Brings the rows up to date with one event that is in the log; `patience` is how long a person may take."""
     match event:
         case ModelDelta() | RunStarted() | RunResumed():
             pass  # the log alone keeps these; the claim has set the run's status and times
-        case ApprovalRequested() | ApprovalResolved():
-            pass  # nothing asks for an approval yet
+        case ApprovalRequested():
+            await _ask(session, event, event.at + patience)
+        case ApprovalResolved():
+            pass  # who resolves it writes the row, which tells more than the event
         case PlanCreated():
             await session.execute(update(RunRow).where(RunRow.id == event.run_id).values(plan=event.plan))
         case StepStarted() | StepCompleted() | StepFailed():
@@ -111,6 +114,27 @@ async def _new_call(session: WriteSession, event: ToolCallStarted | ToolCallResu
     )
 
 
+async def _ask(session: WriteSession, event: ApprovalRequested, expires_at: datetime) -> None:
+    owner, role = (await session.execute(select(RunRow.owner, RunRow.role).where(RunRow.id == event.run_id))).one()
+    row = ApprovalRow(
+        id=event.approval_id,
+        owner=owner,
+        run_id=event.run_id,
+        step_id=event.step_id,
+        call_id=event.call_id,
+        agent=await session.scalar(select(StepRow.agent).where(StepRow.id == event.step_id)),
+        role=role,
+        tool=event.tool,
+        arguments=event.arguments,
+        rule=event.rule,
+        status="pending",
+        created_at=event.at,
+        expires_at=expires_at,
+    )
+    session.add(row)
+    await session.flush()
+
+
 async def _project_end(session: WriteSession, event: RunCompleted | RunFailed | RunCancelled) -> None:
     run = await session.get_one(RunRow, event.run_id, populate_existing=True)
     run.ended_at, run.usage = event.at, event.usage
@@ -124,6 +148,8 @@ async def _project_end(session: WriteSession, event: RunCompleted | RunFailed | 
             run.status = "cancelled"
         case _:
             assert_never(event)
+    open_questions = (ApprovalRow.run_id == run.id, ApprovalRow.status == "pending")
+    await session.execute(update(ApprovalRow).where(*open_questions).values(status="cancelled", resolved_at=event.at))
     await session.flush()
 
 

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import text
 
 from server.db.agents import Agents
+from server.db.approvals import Approvals
 from server.db.artifacts import Artifacts
 from server.db.audit import AuditTrail
 from server.db.conversations import Conversations
@@ -34,6 +36,7 @@ class Store:
     runs: Runs
     events: EventLog
     tool_calls: ToolCalls
+    approvals: Approvals
     spending: Spendings
     artifacts: Artifacts
     summaries: Summaries
@@ -50,8 +53,10 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(database_url: str) -> AsyncIterator[Store]:
+async def open_store(database_url: str, approval_patience: timedelta = timedelta(days=1)) -> AsyncIterator[Store]:
     """Yields the store, after moving the database to the version this code needs.
+
+    `approval_patience` is how long a person may take to answer.
 
     Raises:
         Unavailable: it cannot be opened or written, or a newer version of the program made it.
@@ -59,14 +64,16 @@ async def open_store(database_url: str) -> AsyncIterator[Store]:
     await asyncio.to_thread(migrate, database_url)
     async with open_database(database_url) as database:
         feed = Feed()
+        events = EventLog(database, feed, approval_patience)
         yield Store(
             database=database,
             conversations=Conversations(database),
             messages=Messages(database),
             histories=Histories(database),
             runs=Runs(database),
-            events=EventLog(database, feed),
+            events=events,
             tool_calls=ToolCalls(database),
+            approvals=Approvals(database, events, approval_patience),
             spending=Spendings(database),
             artifacts=Artifacts(database),
             summaries=Summaries(database),

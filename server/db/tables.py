@@ -218,6 +218,8 @@ class ApprovalRow(Row):
     step_id: Mapped[str | None]
     call_id: Mapped[str]
     agent: Mapped[str | None]
+    role: Mapped[Role] = mapped_column(String(16))
+    """Of the key the call is made for: by it the call is decided again when somebody has answered."""
     tool: Mapped[str]
     arguments: Mapped[dict[str, JsonValue]] = mapped_column(JsonOf(dict[str, JsonValue]))
     """What was asked for; after an edit, `edited` is what was allowed."""

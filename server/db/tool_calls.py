@@ -56,6 +56,28 @@ class ToolCalls:
 
         await self._database.write(work)
 
+    async def settle(self, call: ToolCall, result: ToolResult) -> None:
+        """Writes down how a call ended that was stopped before it began; one that began has said so itself."""
+        now = datetime.now(UTC)
+        failed = Failure(code=result.error_code, detail=result.content) if result.error_code else None
+        row = ToolCallRow(
+            id=call.id,
+            owner=call.caller.owner,
+            tool=call.tool,
+            arguments=call.arguments,
+            status=result.status,
+            result=result.content,
+            error=failed,
+            started_at=now,
+            ended_at=now,
+        )
+
+        async def work(session: WriteSession) -> None:
+            if await session.get(ToolCallRow, call.id) is None:
+                session.add(row)
+
+        await self._database.write(work)
+
     async def get(self, owner: str, call_id: str) -> resources.ToolCall:
         """Raises: NotFound."""
         async with self._database.read() as session:

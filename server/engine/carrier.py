@@ -35,7 +35,7 @@ class Carrier:
     def __init__(self, claim: Claim, store: Store, registry: AgentRegistry) -> None:
         self._claim, self._store, self._registry = claim, store, registry
         self._log = _log.bind(run_id=claim.run_id, attempt=claim.attempt)
-        self._work: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[bool] | None = None
         self._cancelled = claim.cancel_requested
         self._stopped = False
         self._drain = Drain()
@@ -58,7 +58,7 @@ class Carrier:
             self._work.cancel()
 
     async def carry(self) -> None:
-        """Returns once the run has ended or was handed back. Raises only what is a bug."""
+        """Returns once the run has ended, waits for a person, or was handed back. Raises only what is a bug."""
         try:
             if await self._carry():
                 edition = await self._registry.edition(self._claim.revision)
@@ -74,16 +74,17 @@ class Carrier:
             self._work = asyncio.create_task(self._stream(), name=f"carry {self._claim.run_id}")
             await asyncio.wait([self._work])
             if not self._work.cancelled() and not isinstance(self._work.exception(), Drained):
-                return await self._conclude(self._work.exception())
+                return await self._conclude(self._work)
         if self._cancelled:
             await patiently(self._store.events.cancel, self._claim.run_id, self._claim.attempt, self._usages())
             return True
         await self._store.runs.hand_back(self._claim.run_id, self._claim.attempt)
         return False
 
-    async def _conclude(self, error: BaseException | None) -> bool:
+    async def _conclude(self, work: asyncio.Task[bool]) -> bool:
+        error = work.exception()
         if error is None:
-            return True
+            return work.result() or await self._suspend()
         if isinstance(error, Fenced):
             raise error
         self._log.error("run broke", exc_info=error)
@@ -97,8 +98,16 @@ class Carrier:
     def _usages(self) -> dict[str, Usage]:
         return {step_id: step.usage for step_id, step in self._spending.steps.items() if step.usage != NO_USAGE}
 
-    async def _stream(self) -> None:
-        """Writes each batch before it asks for the next: asking is what tells the graph that the one before is safe."""
+    async def _suspend(self) -> bool:
+        """Lets the run wait for a person. Nobody cancels this half-way: who wants to has only set a mark."""
+        await patiently(self._store.approvals.suspend, self._claim.run_id, self._claim.attempt)
+        return self._cancelled and await patiently(self._store.events.cancel_idle, self._claim.run_id)
+
+    async def _stream(self) -> bool:
+        """Returns whether the run has ended; else it waits for a person.
+
+        Writes each batch before it asks for the next: asking is what tells the graph that the one before is safe.
+        """
         edition = await patiently(self._registry.edition, self._claim.revision)
         run = await patiently(self._input, edition)
         ended, written = False, dict[str, Usage]()
@@ -108,8 +117,7 @@ class Carrier:
                 news = usages.items() if ended else usages.items() - written.items()
                 await patiently(self._store.events.append, run.run_id, run.attempt, batch, dict(news))
                 written = usages
-        if not ended:
-            raise RuntimeError("the graph stopped without a terminal event")
+        return ended
 
     async def _input(self, edition: Edition) -> RunInput:
         claim = self._claim
@@ -131,6 +139,7 @@ class Carrier:
             spending=self._spending,
             earlier_calls=await self._store.tool_calls.outcomes(claim.run_id) if claim.attempt > 1 else {},
             read=await self._store.tool_calls.tools_read(claim.run_id),
+            answers=await self._store.approvals.answers(claim.run_id) if claim.attempt > 1 else {},
             drain=self._drain,
         )
 

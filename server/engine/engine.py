@@ -81,8 +81,24 @@ class Engine:
                     pass
         return await self._store.runs.get(owner, run_id)
 
-    async def follow(self, owner: str, run_id: str, after: int = 0) -> AsyncGenerator[LoggedEvent, None]:
-        """Yields the events after `after`, stored and then live, up to the terminal one or the engine's stop.
+    async def delete_conversation(self, owner: str, conversation_id: str) -> None:
+        """Removes a conversation with all that belongs to it. A run that waits for a person is cancelled first.
+
+        Raises:
+            NotFound: it is not there, or another owner's.
+            Conflict: a run of it is queued or at work.
+        """
+        await self._unbroken(self._delete_conversation(owner, conversation_id))
+
+    def wake(self, run_id: str) -> None:
+        """Carries on a run that was queued again: what it waited for has come."""
+        self._schedule(run_id)
+
+    async def follow(
+        self, owner: str, run_id: str, after: int = 0, *, until_waiting: bool = False
+    ) -> AsyncGenerator[LoggedEvent, None]:
+        """Yields the events after `after`, stored and then live, up to the terminal one or the engine's stop; with
+        `until_waiting` only to where the run waits for a person.
 
         Raises:
             NotFound: the run is not there, or another owner's.
@@ -92,7 +108,9 @@ class Engine:
         def poll() -> float | None:
             return None if run_id in self._carriers else _POLL_SECONDS
 
-        async with aclosing(self._store.events.follow(owner, run_id, after, poll)) as events:
+        async with aclosing(
+            self._store.events.follow(owner, run_id, after, poll, until_waiting=until_waiting)
+        ) as events:
             async for event in events:
                 yield event
 
@@ -157,6 +175,7 @@ class Engine:
             return False
         ended = await self._store.events.cancel_idle(run_id)
         if ended:
+            await (await self._registry.present()).runner.forget(run_id)
             await self._schedule_next(conversation_id)
         return ended
 
@@ -165,6 +184,12 @@ class Engine:
         if run.status in ACTIVE and await self._let_go(run_id, run.conversation_id):
             return await self._store.runs.get(owner, run_id)
         return run
+
+    async def _delete_conversation(self, owner: str, conversation_id: str) -> None:
+        await self._store.conversations.get(owner, conversation_id)
+        for run_id in await self._store.approvals.waiting(conversation_id):
+            await self._cancel(owner, run_id)
+        await self._store.conversations.delete(owner, conversation_id)
 
     def _schedule(self, run_id: str, *, lost: bool = False) -> None:
         if not self._stopping:
@@ -214,5 +239,5 @@ async def open_engine(
         engine = Engine(store, registry, concurrency)
         stack.push_async_callback(engine.stop)
         await store.tool_calls.give_up_lost()
-        await prune_checkpoints(checkpoints, await engine.resume())
+        await prune_checkpoints(checkpoints, [*await engine.resume(), *await store.approvals.waiting()])
         yield engine

@@ -6,6 +6,7 @@ from fastapi import Body
 from pydantic import Field, JsonValue
 
 from config.api_keys import Role
+from server.approval_resources import Resolution
 from server.resources import Agent, NewConversation, NewFork, NewMessage, NewPolicies, NewRun, Request, Rollback
 
 
@@ -63,6 +64,9 @@ ForkBody = Annotated[NewFork, _example("A step in other words", _FORK)]
 AgentBody = Annotated[Agent, _example("A specialist", _AGENT)]
 AgentPatch = Annotated[dict[str, JsonValue], _example("Another model", {"model": ["openai:gpt-5-mini", "default"]})]
 RollbackBody = Annotated[Rollback, _example("What it was at first", {"version": 1})]
+ResolutionBody = Annotated[
+    Resolution, _example("With other arguments", {"decision": "edit", "arguments": {"timezone": "Asia/Tokyo"}})
+]
 InvocationBody = Annotated[Invocation, _example("The clock", {"arguments": {"timezone": "Asia/Tokyo"}})]
 PolicyBody = Annotated[NewPolicies, _example("Two rules and two rates", _POLICIES)]
 QuestionBody = Annotated[Question, _example("May the tool agent look at the clock?", _QUESTION)]

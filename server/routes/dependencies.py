@@ -39,7 +39,11 @@ WantedNames = Annotated[NamesQuery, Query()]
 ConversationId = Annotated[
     str, Path(pattern=r"^conv_[0-9a-f-]{36}$", examples=["conv_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])
 ]
-RunId = Annotated[str, Path(pattern=r"^run_[0-9a-f-]{36}$", examples=["run_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])]
+RUN_ID: Final = r"^run_[0-9a-f-]{36}$"
+ApprovalId = Annotated[
+    str, Path(pattern=r"^appr_[0-9a-f-]{36}$", examples=["appr_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])
+]
+RunId = Annotated[str, Path(pattern=RUN_ID, examples=["run_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])]
 ArtifactId = Annotated[str, Path(pattern=r"^art_[0-9a-f-]{36}$", examples=["art_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])]
 MemoryId = Annotated[str, Path(pattern=r"^mem_[0-9a-f-]{36}$", examples=["mem_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])]
 AgentName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", examples=["sql-agent"])]

@@ -100,6 +100,7 @@ async def follow_run(
     run_id: RunId,
     last_event_id: Annotated[str | None, Header(description="The last `id:` that was read; wins over `after`.")] = None,
     after: Annotated[str | None, Query(description="Events after this `seq`; 0 is the start.")] = None,
+    until_waiting: Annotated[bool, Query(description="End also where the run waits for an approval.")] = False,
 ) -> Response:
     """Follows the run: what its log holds after the cursor, then what comes, until the terminal event.
 
@@ -108,7 +109,7 @@ async def follow_run(
     cursor = read_cursor(last_event_id, after)
     if not await app.store.events.has_more(caller.name, run_id, cursor):
         return Response(status_code=204)
-    return _stream(app, caller, run_id, cursor)
+    return _stream(app, caller, run_id, cursor, until_waiting=until_waiting)
 
 
 @sockets.websocket("/{run_id}/ws")
@@ -167,9 +168,15 @@ def _begun(app: Application, caller: Principal, response: Response, run: Run, *,
 
 
 def _stream(
-    app: Application, caller: Principal, run_id: str, cursor: int, headers: Mapping[str, str] | None = None
+    app: Application,
+    caller: Principal,
+    run_id: str,
+    cursor: int,
+    headers: Mapping[str, str] | None = None,
+    *,
+    until_waiting: bool = False,
 ) -> EventStream:
-    events = app.engine.follow(caller.name, run_id, cursor)
+    events = app.engine.follow(caller.name, run_id, cursor, until_waiting=until_waiting)
     return EventStream(frames(events, app.draining), headers, app.reader_timeout)
 
 

@@ -9,6 +9,7 @@ from config.ids import new_id
 from graph.events import Failure
 from mcp_config import tools
 from mcp_config.registry import UnknownTool
+from server.approval_resources import Approval
 from server.auth import Caller
 from server.db.once import find_made
 from server.errors import ApiError, Forbidden, Invalid, NotFound, TooMany, Unavailable
@@ -25,7 +26,6 @@ _REFUSALS: Final[dict[str, type[ApiError]]] = {
     "unknown_tool": NotFound,
     "invalid_arguments": Invalid,
     "denied_by_policy": Forbidden,
-    "approval_required": Forbidden,
     "server_unavailable": Unavailable,
     "rate_limited": TooMany,
 }
@@ -46,19 +46,33 @@ async def get_tool(app: App, caller: Caller, name: ToolName) -> Tool:
         raise _no_tool(name) from error
 
 
-@router.post("/{name}/invoke", operation_id="invoke_tool", responses=problems(400, 403, 404, 413, 415, 429))
+@router.post(
+    "/{name}/invoke",
+    operation_id="invoke_tool",
+    response_model=ToolCall,
+    responses={
+        202: {"model": Approval, "description": "The call waits for a person, at `Location`; approving it makes it."},
+        **problems(400, 403, 404, 413, 415, 429),
+    },
+)
 async def invoke_tool(
     app: App, caller: Caller, name: ToolName, invocation: InvocationBody, response: Response
-) -> ToolCall:
-    """Calls the tool as an agent would: schema, policy, rates, ledger, deadline. Who may do so is the policies' to say.
+) -> ToolCall | Response:
+    """Calls the tool as an agent would: schema, policy, approval, rates, ledger, deadline. Who may do so is the
+    policies' to say.
 
-    A call that is refused on the way is a problem; one that reached its server answers 200, and `status` tells.
+    A call that is refused on the way is a problem; one that reached its server answers 200, and `status` tells. One
+    that policy leaves to a person answers 202.
     """
     if made := find_made():  # this very request came before, and its call must not come twice
         return await app.store.tool_calls.get(caller.name, made)
     by = tools.Caller(owner=caller.name, role=caller.role)
     call = tools.ToolCall(id=new_id("call"), tool=name, arguments=invocation.arguments, caller=by)
-    result = await app.tools.call(call, app.ledger)
+    question = app.approving.question()
+    result = await app.tools.call(call, app.ledger, question)
+    if waiting := question.approval:
+        located = {"Location": f"/v1/approvals/{waiting.id}"}
+        return Response(waiting.model_dump_json(), 202, located, media_type="application/json")
     headers = build_rate_headers(result.allowances)
     if refusal := _REFUSALS.get(result.error_code or ""):
         pointer = "/arguments" if refusal is Invalid else None

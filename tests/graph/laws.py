@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from graph.events import (
     TERMINAL,
+    ApprovalRequested,
+    ApprovalResolved,
     ModelDelta,
     RunCompleted,
     RunEvent,
@@ -28,6 +30,7 @@ def check_laws(log: Sequence[RunEvent]) -> None:
     _check_attempts(numbered)
     _check_steps(numbered)
     _check_calls(numbered)
+    _check_approvals(numbered)
     _check_words(numbered)
     _check_usage(numbered)
 
@@ -49,7 +52,7 @@ def _check_steps(log: Sequence[RunEvent]) -> None:
                 open_steps[event.step_id] = event.attempt
             case StepCompleted() | StepFailed():
                 assert open_steps.pop(event.step_id) == event.attempt
-            case ModelDelta() | ToolCallStarted() | ToolCallResult():
+            case ModelDelta() | ToolCallStarted() | ToolCallResult() | ApprovalRequested():
                 assert open_steps[event.step_id] == event.attempt
     assert not open_steps
 
@@ -59,6 +62,27 @@ def _check_calls(log: Sequence[RunEvent]) -> None:
     ended = [event.call_id for event in log if isinstance(event, ToolCallResult)]
     assert set(started) == set(ended)
     assert len(ended) == len(set(ended)), "a call ends once"
+
+
+def _check_approvals(log: Sequence[RunEvent]) -> None:
+    """A call is asked about once, before it starts, and answered at most once."""
+    asked: dict[str, str] = {}
+    answered: list[str] = []
+    started: set[str] = set()
+    for event in log:
+        match event:
+            case ToolCallStarted():
+                started.add(event.call_id)
+            case ApprovalRequested():
+                assert event.call_id not in started
+                assert event.approval_id not in asked
+                asked[event.approval_id] = event.call_id
+            case ApprovalResolved():
+                assert event.approval_id in asked
+                answered.append(event.approval_id)
+            case _:
+                pass
+    assert len(answered) == len(set(answered))
 
 
 def _check_words(log: Sequence[RunEvent]) -> None:

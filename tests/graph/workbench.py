@@ -10,10 +10,21 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from graph.events import TERMINAL, ModelDelta, RunEvent, StepCompleted, ToolCallResult, ToolCallStarted
+from graph.events import (
+    TERMINAL,
+    ApprovalRequested,
+    ModelDelta,
+    RunEvent,
+    StepCompleted,
+    ToolCallResult,
+    ToolCallStarted,
+)
 from graph.runner import GraphRunner, RunInput
-from mcp_config.tools import JsonObject, Ledger, ToolCall, ToolResult, ToolSpec
+from mcp_config.approval import refused
+from mcp_config.tools import Answer, Approvals, JsonObject, Ledger, ToolCall, ToolResult, ToolSpec
 
+RULE = "rules[0] (*)"
+"""The rule that asks about every tool that `asks`."""
 Act = Callable[[ToolCall], Awaitable[ToolResult]]
 
 
@@ -23,6 +34,8 @@ class Tool:
     repeatable: bool = False
     return_direct: bool = False
     after: str | None = None
+    asks: bool = False
+    """A person has to allow each call."""
 
 
 @dataclass
@@ -44,12 +57,17 @@ class Workbench:
     async def ready(self, allowed: Sequence[str]) -> None:
         await self.up.wait()
 
-    async def call(self, call: ToolCall, ledger: Ledger) -> ToolResult:
+    async def call(self, call: ToolCall, ledger: Ledger, approvals: Approvals | None = None) -> ToolResult:
         tool = self.tools.get(call.tool)
         if tool is None:
             return ToolResult("error", f"There is no tool {call.tool!r}.", "unknown_tool")
         if call.arguments.get("forbidden"):
             return ToolResult("denied", "The policy forbids this.", "denied_by_policy")
+        if tool.asks and approvals:
+            answer = await approvals.ask(call, RULE)
+            if answer is None or answer.decision in ("reject", "expire"):
+                return refused(call.tool, answer or Answer("expire"))
+            call = replace(call, arguments=call.arguments if answer.arguments is None else answer.arguments)
         await ledger.started(call)
         self.acts.append(call)
         result = await tool.act(call)
@@ -97,6 +115,8 @@ class Keeper:
     run: RunInput
     log: list[RunEvent] = field(default_factory=list)
     batches: int = 0
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """What a person says, by tool."""
 
     async def keep(self, runner: GraphRunner, death: Death | None = None) -> bool:
         """Makes one attempt. Returns whether the run reached its end."""
@@ -115,7 +135,20 @@ class Keeper:
 
     def _attempt(self) -> RunInput:
         attempt = self.log[-1].attempt + 1 if self.log else 1
-        return replace(self.run, attempt=attempt, started=bool(self.log), earlier_calls=self._earlier_calls())
+        return replace(
+            self.run,
+            attempt=attempt,
+            started=bool(self.log),
+            earlier_calls=self._earlier_calls(),
+            answers=self._answers(),
+        )
+
+    @property
+    def asked(self) -> list[ApprovalRequested]:
+        return [event for event in self.log if isinstance(event, ApprovalRequested)]
+
+    def _answers(self) -> dict[str, Answer | None]:
+        return {event.call_id: self.answers.get(event.tool) for event in self.asked}
 
     def _earlier_calls(self) -> dict[str, ToolResult | None]:
         calls: dict[str, ToolResult | None] = {}

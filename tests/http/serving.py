@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import yaml
 
 from config.settings import Settings, load_settings
 from server.app import build_app
@@ -51,6 +52,17 @@ def build_settings(data_dir: Path, model_url: str, **more: object) -> Settings:
         "mcp_servers": json.dumps(SERVERS),
     }
     return load_settings(None, **{**given, **more})
+
+
+def write_policies(path: Path) -> Path:
+    """Writes the policies that ship and two rules more: some sums a person has to look at, some are forbidden."""
+    shipped = yaml.safe_load(Path(Settings.model_fields["tool_policies_file"].default).read_text())
+    rules = [
+        {"match": "calculator__*", "when": [{"argument": "/expression", "matches": "*999*"}], "verdict": "ask"},
+        {"match": "calculator__*", "when": [{"argument": "/expression", "matches": "*666*"}], "verdict": "deny"},
+    ]
+    path.write_text(yaml.safe_dump({**shipped, "rules": [*shipped["rules"], *rules]}))
+    return path
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from config.agents import AgentSpec
-from mcp_config.tools import Ledger, ToolCall, ToolResult, ToolSpec
+from mcp_config.tools import Approvals, Ledger, ToolCall, ToolResult, ToolSpec
 
 
 class NoTools:
@@ -18,7 +18,7 @@ class NoTools:
     def warming(self, allowed: Sequence[str]) -> list[str]:
         return []
 
-    async def call(self, call: ToolCall, ledger: Ledger) -> ToolResult:
+    async def call(self, call: ToolCall, ledger: Ledger, approvals: Approvals | None = None) -> ToolResult:
         return ToolResult("error", f"There is no tool {call.tool!r}.", "unknown_tool")
 
 

@@ -79,6 +79,7 @@ def _approvals() -> None:
         sa.Column("step_id", sa.Text),
         sa.Column("call_id", sa.Text, nullable=False),
         sa.Column("agent", sa.Text),
+        sa.Column("role", sa.String(16), nullable=False),
         sa.Column("tool", sa.Text, nullable=False),
         sa.Column("arguments", sa.Text, nullable=False),
         sa.Column("edited", sa.Text),

@@ -1,0 +1,171 @@
+"""Answers of people to what policy asks about: taken once, and acted on. Nor is a question left open for ever.
+
+The calls of a run are made by the run, which goes on; a call that was made by hand is made here, when it is approved.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
+
+import structlog
+
+from mcp_config.audit import Audit, AuditEntry
+from mcp_config.registry import ToolRegistry, UnknownTool
+from mcp_config.tools import Answer, Ledger, ToolCall
+from server.approval_resources import Approval, Resolution
+from server.db.approvals import EXPIRY, Settled
+from server.db.store import Store
+from server.engine.engine import Engine
+from server.errors import Conflict, Invalid, NotFound, Unavailable
+from server.keys import Principal
+
+_LONGEST_PAUSE: Final = 30.0
+"""Between two looks for what has expired."""
+
+_log = structlog.stdlib.get_logger("server.engine")
+
+
+@dataclass
+class Question:
+    """Asks about one call that no run makes. Satisfies `mcp_config.tools.Approvals`."""
+
+    store: Store
+    approval: Approval | None = None
+    """The question, once it was put: then the call waits, and is not made now."""
+
+    async def ask(self, call: ToolCall, rule: str) -> Answer | None:
+        self.approval = await self.store.approvals.ask(call, rule)
+        return None
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Stands for the person who has answered already."""
+
+    answer: Answer
+
+    async def ask(self, call: ToolCall, rule: str) -> Answer | None:
+        del call, rule
+        return self.answer
+
+
+class Approving:
+    def __init__(self, store: Store, engine: Engine, tools: ToolRegistry, ledger: Ledger, audit: Audit) -> None:
+        self._store, self._engine, self._tools, self._ledger, self._audit = store, engine, tools, ledger, audit
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def question(self) -> Question:
+        """Returns the port for one call by hand."""
+        return Question(self._store)
+
+    async def resolve(self, principal: Principal, approval_id: str, said: Resolution) -> Approval:
+        """Takes the answer, and has done what it says.
+
+        Raises:
+            NotFound: it is not there, or another owner's.
+            Invalid: the edited arguments do not fit the tool's schema, or policy denies them.
+            Conflict: it was answered before, has expired, or its run has ended.
+            Unavailable: the tool is not there now to judge edited arguments.
+        """
+        answer = Answer(said.decision, said.arguments, said.reason or "")
+        call = await self._store.approvals.find_call(principal.name, approval_id)
+        if answer.arguments is not None:
+            await self._check(replace(call, arguments=answer.arguments))
+        settled = await self._store.approvals.resolve(principal.name, approval_id, answer, principal.name)
+        self._act(settled, call, answer)
+        await self._record(principal, settled.approval)
+        return settled.approval
+
+    async def expire(self) -> None:
+        """Closes what nobody has answered in time: such a call is not made."""
+        answer = Answer("expire")
+        for owner, approval_id in await self._store.approvals.overdue():
+            with suppress(Conflict, NotFound):  # somebody or something was quicker
+                call = await self._store.approvals.find_call(owner, approval_id)
+                settled = await self._store.approvals.resolve(owner, approval_id, answer, EXPIRY)
+                self._act(settled, call, answer)
+                await self._record(Principal(owner, call.caller.role), settled.approval)
+
+    async def take_up(self) -> None:
+        """Makes the calls by hand that were allowed and never begun: the process before this one ended too soon."""
+        for call, answer in await self._store.approvals.unmade():
+            self._spawn(call, answer)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _check(self, edited: ToolCall) -> None:
+        try:
+            complaint = await self._tools.find_complaint(edited)
+        except UnknownTool as error:
+            raise Unavailable("server_unavailable", f"The tool {edited.tool} is not there now; try later.") from error
+        if complaint:
+            raise Invalid(complaint.code, complaint.detail, pointer=f"/arguments{complaint.pointer}")
+
+    def _act(self, settled: Settled, call: ToolCall, answer: Answer) -> None:
+        if settled.ready:
+            self._engine.wake(settled.ready)
+        if settled.approval.run_id is not None:
+            return
+        match answer.decision:
+            case "approve" | "edit":
+                self._spawn(call, answer)
+            case "reject" | "expire":
+                pass
+            case _:
+                assert_never(answer.decision)
+
+    def _spawn(self, call: ToolCall, answer: Answer) -> None:
+        task = asyncio.create_task(self._make(call, answer), name=f"approved {call.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _make(self, call: ToolCall, answer: Answer) -> None:
+        try:
+            result = await self._tools.call(call, self._ledger, _Given(answer))
+            await self._store.tool_calls.settle(replace(call, arguments=answer.arguments or call.arguments), result)
+        except Exception:
+            _log.exception("an approved call broke", call_id=call.id)
+
+    async def _record(self, principal: Principal, approval: Approval) -> None:
+        entry = AuditEntry(
+            principal=principal.name,
+            role=principal.role,
+            action="approval.resolve",
+            target=approval.id,
+            outcome=approval.status,
+            agent=approval.agent,
+            rule=approval.rule,
+            run_id=approval.run_id,
+            detail={"tool": approval.tool, "call_id": approval.call_id, "by": approval.resolved_by},
+        )
+        await self._audit.record(entry)
+
+
+@asynccontextmanager
+async def open_approving(
+    store: Store, engine: Engine, tools: ToolRegistry, ledger: Ledger, audit: Audit, patience: float
+) -> AsyncIterator[Approving]:
+    """Yields what takes answers; questions older than `patience` seconds are closed meanwhile."""
+    approving = Approving(store, engine, tools, ledger, audit)
+    await approving.take_up()
+    sweeping = asyncio.create_task(_sweep(approving, min(_LONGEST_PAUSE, patience / 4)), name="approvals")
+    try:
+        yield approving
+    finally:
+        sweeping.cancel()
+        await asyncio.wait([sweeping])
+        await approving.close()
+
+
+async def _sweep(approving: Approving, pause: float) -> None:
+    while True:
+        try:
+            await approving.expire()
+        except Unavailable as error:
+            _log.warning("database unavailable; expired approvals are closed later", detail=str(error))
+        await asyncio.sleep(pause)
