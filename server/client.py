@@ -14,10 +14,24 @@ import httpx
 from httpx_sse import EventSource, SSEError, aconnect_sse
 from pydantic import BaseModel, JsonValue
 
+from config.policies import ToolPolicies
 from graph.events import TERMINAL, RunEvent, run_events
 from server.approval_resources import Approval
 from server.client_errors import ClientError, parsed, problem_of, unreachable
-from server.resources import Agent, AgentVersion, ApprovalStatus, Conversation, Message, Page, Run, Step, Tool, ToolCall
+from server.resources import (
+    Agent,
+    AgentVersion,
+    ApprovalStatus,
+    Check,
+    Conversation,
+    Message,
+    Page,
+    PolicySet,
+    Run,
+    Step,
+    Tool,
+    ToolCall,
+)
 
 __all__ = ["Client", "ClientError", "open_client"]
 
@@ -169,6 +183,20 @@ class Client:
 
     async def _resolve(self, approval_id: str, said: JsonObject) -> Approval:
         return await self._send(Approval, "POST", f"/v1/approvals/{approval_id}", said)
+
+    async def check(self, tool: str, question: Mapping[str, JsonValue]) -> Check:
+        """Says what would become of a call: `question` may hold `arguments`, `agent`, `user`, `role` and `read`."""
+        body: JsonObject = {name: value for name, value in question.items() if value is not None}
+        return await self._send(Check, "POST", f"/v1/tools/{tool}/check", body)
+
+    async def policies(self) -> PolicySet:
+        """Returns the tool policies in force (admins only)."""
+        return await self._send(PolicySet, "GET", "/v1/policies")
+
+    async def set_policies(self, policies: ToolPolicies, version: int | None = None) -> PolicySet:
+        """Puts other policies in force (admins only), if the version that rules is still this one."""
+        body: JsonObject = {"policies": policies.model_dump(mode="json", exclude_defaults=True), "version": version}
+        return await self._send(PolicySet, "PUT", "/v1/policies", body)
 
     async def ask(
         self, content: str, *, agent_id: str = "router", conversation_id: str | None = None

@@ -19,6 +19,9 @@ COMMANDS: Final[Mapping[str, Listed]] = {
     "runs": Listed("server.cli.runs:app", "What runs did: their plan, steps and tool calls.", _TALK),
     "agents": Listed("server.cli.agents:app", "The agents that answer.", _TALK),
     "tools": Listed("server.cli.tools:app", "The tools that agents use, and calling one by hand.", _TALK),
+    "policy": Listed(
+        "server.cli.policy:app", "The rules for tool calls: what they are, and what they say of a call.", _TALK
+    ),
     "serve": Listed(
         "server.cli.serve:serve", "Start the server and print its address, the API key and a line to try it with.", _RUN
     ),

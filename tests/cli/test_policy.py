@@ -1,0 +1,46 @@
+"""`open-agent policy`: asked of the running server and of the files alone, shown, compared and set."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from config.checkout import CHECKOUT
+from tests.cli.terminal import run, surroundings
+from tests.http.serving import Served
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+
+CLOCK = ("--agent", "tool-agent", "--tool", "time__get_current_time", "--args", '{"timezone": "UTC"}')
+FILE = CHECKOUT / "config" / "tool_policies.yaml"
+
+
+async def test_explain_says_the_same_of_the_files_and_of_the_server(served: Served) -> None:
+    asked = ("policy", "explain", *CLOCK, "--json")
+    online = json.loads((await run(*asked, env=surroundings(served.url))).out)
+    offline = json.loads((await run(*asked, "--offline", env=surroundings())).out)
+    assert (online["verdict"], online["rule"]) == (offline["verdict"], offline["rule"])
+    assert online["verdict"] == "allow"
+    shown = await run("policy", "explain", "--tool", "git__git_push", "--role", "user", "--offline", env=surroundings())
+    assert shown.out.split() == ["verdict", "deny", "rule", "default", "reason", "no", "rule", "allows", "it"]
+    wrong = await run("policy", "explain", "--tool", "x", "--args", "[", env=surroundings())
+    assert (wrong.code, wrong.err.partition(":")[0]) == (2, "--args is no JSON")
+
+
+async def test_policies_are_shown_compared_set_and_taken_back_to_the_file(served: Served, tmp_path: Path) -> None:
+    env = surroundings(served.url)
+    assert (await run("policy", "diff", str(FILE), env=env)).code == 0
+    other = tmp_path / "policies.yaml"
+    other.write_text(FILE.read_text() + "rates: {users: {'*': 600/hour}}\n")
+    compared = await run("policy", "diff", str(other), env=env)
+    assert compared.code == 1
+    assert "+    '*': 600/hour" in compared.out
+    done = await run("policy", "set", str(other), env=env)
+    assert (done.code, done.out.partition(",")[0]) == (0, "In force now: version 1")
+    assert "600/hour" in (await run("policy", "show", env=env)).out
+    assert (await run("policy", "set", str(FILE), env=env)).code == 0
+    assert (await run("policy", "diff", str(FILE), env=env)).code == 0
+    other.write_text("rules: [{match: '*'}]\n")
+    refused = await run("policy", "set", str(other), env=env)
+    assert refused.code == 2
+    assert "policies.yaml:1: rules[0].verdict" in refused.err
