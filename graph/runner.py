@@ -28,6 +28,7 @@ from mcp_config.tools import Answer, ToolBox, ToolResult
 from nodes.budget import Bound, Budget, BudgetExceeded
 from nodes.context import ModelCatalog, RunContext, Surroundings
 from nodes.facts import ApprovalAsked, CallStarted, NodeEnding
+from nodes.reopening import REOPENING
 from nodes.spending import Spending
 from nodes.state import RunFailure, RunState
 
@@ -37,6 +38,10 @@ _RECURSION_LIMIT: Final = 200
 
 class Drained(Exception):
     """The run stopped where it was asked to, between two supersteps; it goes on from there in a new attempt."""
+
+
+class BrokenOff(Drained):
+    """A model broke off in mid-answer: claimed anew at once, the run opens that step again."""
 
 
 class Drain:
@@ -75,6 +80,8 @@ class RunInput:
     """What its request and the policies allow; the limits of its agent are added here."""
     spending: Spending = field(default_factory=Spending)
     """What earlier attempts took; this one adds to it while it works."""
+    may_reopen: bool = False
+    """Whether the keeper takes it up again when it has broken off."""
     drain: Drain = field(default_factory=Drain)
     """With it the keeper may stop this attempt."""
 
@@ -102,7 +109,7 @@ class GraphRunner:
         The run lives as long as this iterator: closing it ends all of the run's work. Unexpected errors propagate.
 
         Raises:
-            Drained: after the last batch, because it was asked to stop.
+            Drained: after the last batch, because it was asked to stop, or, as `BrokenOff`, a model broke off.
         """
         outbox = Outbox()
         work = asyncio.create_task(self._work(run, outbox), name=f"run {run.run_id}")
@@ -133,7 +140,8 @@ class GraphRunner:
             if state is not None:
                 outbox.put(translation.ending(state.get("failure"), run.spending.usage))
         except GraphDrained as drained:
-            raise Drained from drained
+            broken = run.drain.control.drain_reason == REOPENING
+            raise BrokenOff if broken else Drained from drained
         finally:
             outbox.close()
 
@@ -207,6 +215,7 @@ class GraphRunner:
             role=run.role,
             acknowledged=True,
             earlier_calls=run.earlier_calls,
+            may_reopen=run.may_reopen,
             read=set(run.read),
             answers=run.answers,
             surroundings=self._surroundings,

@@ -71,6 +71,8 @@ class RunContext:
     """Tools whose results this run has read, in all its attempts; nodes add to it."""
 
     surroundings: Surroundings = Surroundings()
+    may_reopen: bool = False
+    """Whether the run is claimed anew when a model breaks off in mid-answer, so that its step can start over."""
     budget: Budget = field(default_factory=Budget)
     """What the run may spend, and what it has spent."""
 

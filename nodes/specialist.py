@@ -22,6 +22,7 @@ from nodes.lasting import lasting
 from nodes.models.port import ModelError
 from nodes.prompting import Brief, build_prompt, has_pictures
 from nodes.reach import find_tools, pictures_of_tools, recalled
+from nodes.reopening import ask_anew
 from nodes.state import PlanStep, StepChannel, StepInput, StepOutput, StepResult, StepState, ToolTask
 from nodes.toolcalls import answers_directly, offered_now, run_tool_call
 from nodes.turn import take_turn
@@ -58,6 +59,8 @@ async def take_part(state: StepState, runtime: Runtime[RunContext]) -> Command[s
         _check_turns([*turns, message])
         runtime.context.budget.add_calls(step["id"], step["agent"], [call["id"] or "" for call in message.tool_calls])
     except ModelError as error:
+        if voice.said != words_of(turns) and ask_anew(error, runtime, step["id"]):
+            return Command(goto="model")
         return _break_off(voice, error.code, str(error))
     if message.tool_calls or message.invalid_tool_calls:
         calls = _calls(message, turns, voice)

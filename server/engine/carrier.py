@@ -6,12 +6,13 @@ Knows nothing of queues: who claims, and what comes next, is the engine's busine
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Final, ParamSpec, TypeVar
 
 import structlog
 
 from graph.events import TERMINAL, Failure
-from graph.runner import Drain, Drained, RunInput
+from graph.runner import BrokenOff, Drain, Drained, RunInput
 from nodes.models.port import NO_USAGE, Usage
 from nodes.spending import Spending
 from server.db.events import Fenced
@@ -25,6 +26,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 _MAX_LOSSES: Final = 3
 """A run that was in hand each time the process died is taken for the cause."""
+_MAX_REOPENINGS: Final = 2
+"""How often a run is claimed anew because its model broke off in mid-answer; after that its step fails."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
@@ -38,7 +41,8 @@ class Carrier:
         self._work: asyncio.Task[bool] | None = None
         self._cancelled = claim.cancel_requested
         self._stopped = False
-        self._drain = Drain()
+        self._drain, self._draining = Drain(), False
+        self._reopened = 0
         self._spending = Spending()
 
     def cancel(self) -> None:
@@ -49,6 +53,7 @@ class Carrier:
 
     def drain(self) -> None:
         """Hands the run back once the nodes that are at work have ended, to be carried on after the next start."""
+        self._draining = True
         self._drain.request()
 
     def stop(self) -> None:
@@ -70,16 +75,31 @@ class Carrier:
         """Returns whether the run has ended."""
         if self._claim.losses >= _MAX_LOSSES:
             return await self._fail("worker_lost", "The server went down each time it carried this run.")
-        if not (self._cancelled or self._stopped):
+        while not (self._cancelled or self._stopped):
             self._work = asyncio.create_task(self._stream(), name=f"carry {self._claim.run_id}")
             await asyncio.wait([self._work])
             if not self._work.cancelled() and not isinstance(self._work.exception(), Drained):
                 return await self._conclude(self._work)
+            if self._work.cancelled() or not isinstance(self._work.exception(), BrokenOff):
+                break
+            await self._claim_anew()
         if self._cancelled:
             await patiently(self._store.events.cancel, self._claim.run_id, self._claim.attempt, self._usages())
             return True
         await self._store.runs.hand_back(self._claim.run_id, self._claim.attempt)
         return False
+
+    async def _claim_anew(self) -> None:
+        """Goes on in a new attempt, in which the step whose model broke off starts over. Raises: Fenced."""
+        attempt = await patiently(self._store.runs.claim_anew, self._claim.run_id, self._claim.attempt)
+        if attempt is None:
+            raise Fenced(self._claim.run_id)
+        self._claim = replace(self._claim, attempt=attempt, started=True)
+        self._log = self._log.bind(attempt=attempt)
+        self._reopened += 1
+        if self._draining:
+            self._stopped = True
+        self._drain = Drain()
 
     async def _conclude(self, work: asyncio.Task[bool]) -> bool:
         error = work.exception()
@@ -137,6 +157,7 @@ class Carrier:
             head_start=claim.head_start,
             bounds=self._registry.budgets.bounds(claim.limits),
             spending=self._spending,
+            may_reopen=self._reopened < _MAX_REOPENINGS,
             earlier_calls=await self._store.tool_calls.outcomes(claim.run_id) if claim.attempt > 1 else {},
             read=await self._store.tool_calls.tools_read(claim.run_id),
             answers=await self._store.approvals.answers(claim.run_id) if claim.attempt > 1 else {},

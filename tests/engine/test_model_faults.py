@@ -1,0 +1,89 @@
+"""What becomes of a run when its model breaks off, and what it has spent over its attempts."""
+
+from config.agents import Limits
+from graph.events import ModelDelta, RunFailed, RunResumed, StepCompleted
+from server.resources import NewConversation, NewMessage, NewRun
+from tests.engine.conftest import House, Site
+from tests.engine.talk import OWNER, ask, final, read_to_end, transcript
+from tests.graph.laws import check_laws
+from tests.graph.workbench import Tool, returning
+from tests.support.scripted_model import Replies, has_result, says
+
+
+async def test_answer_that_breaks_off_is_said_anew_in_a_higher_attempt(house: House, site: Site) -> None:
+    site.script.when(says("hello"), Replies.text("Half an", " answer").reset(after=1), Replies.text("All ", "of it"))
+
+    run = await ask(house, "hello")
+    log = await read_to_end(house, run.id)
+
+    check_laws(log)
+    assert [event.type for event in log if isinstance(event, RunResumed)] == ["run.resumed"]
+    said = [
+        (event.attempt, event.delta) for event in log if isinstance(event, ModelDelta) and event.channel == "answer"
+    ]
+    assert said == [(1, "Half an"), (2, "All "), (2, "of it")]
+    assert (await transcript(house, run.conversation_id))[-1] == "All of it"
+    assert any("broke off" in event.delta for event in log if isinstance(event, ModelDelta))
+
+
+async def test_model_that_always_breaks_off_is_given_up_by_name(house: House, site: Site) -> None:
+    site.script.always(says("hello"), Replies.text("Half an", " answer").unfinished())
+
+    log = await read_to_end(house, (await ask(house, "hello")).id)
+
+    check_laws(log)
+    end = log[-1]
+    assert isinstance(end, RunFailed)
+    assert (end.error.code, end.attempt) == ("model_unavailable", 3)
+    assert len(site.script.requests) == 3
+
+
+async def test_tools_are_not_called_again_when_the_answer_after_them_breaks_off(house: House, site: Site) -> None:
+    site.tools["time__now"] = Tool(returning("12:00"))
+    site.script.when(has_result("12:00"), Replies.text("It ", "is").reset(after=1), Replies.text("It is noon."))
+    site.script.when(says("time"), Replies.tool("time__now"))
+
+    run = await ask(house, "what time is it?", agent_id="clock")
+    log = await read_to_end(house, run.id)
+
+    check_laws(log)
+    assert len(house.tools.acts) == 1
+    assert (await transcript(house, run.conversation_id))[-1] == "It is noon."
+
+
+async def test_limits_of_the_request_hold_and_are_named(house: House, site: Site) -> None:
+    site.script.when(says("hello"), Replies.text("Hi"))
+    conversation = (await house.store.conversations.create(OWNER, NewConversation())).id
+    await house.store.messages.add(OWNER, conversation, NewMessage(content="hello"))
+    new = NewRun(agent_id="general", limits=Limits(tokens=10))
+
+    run = await final(house, await house.engine.create_run(OWNER, "user", conversation, new))
+
+    assert run.error is not None
+    assert run.error.code == "budget_exceeded"
+    assert run.error.detail == "the limit tokens = 10, set by the request, is used up: the run took 15 tokens"
+
+
+async def test_steps_add_up_to_the_run_also_where_one_failed(house: House, site: Site) -> None:
+    site.script.when(says("hello"), Replies.text("").costing(7, 0))
+    site.script.when(says("was empty"), Replies.text("").costing(8, 0))
+
+    run = await final(house, await ask(house, "hello"))
+
+    (step,) = await house.store.runs.steps(OWNER, run.id)
+    assert (step.status, run.usage.total_tokens) == ("failed", 15)
+    assert step.usage == run.usage
+    assert not any(isinstance(event, StepCompleted) for event in await read_to_end(house, run.id))
+
+
+async def test_what_earlier_attempts_took_is_read_back(house: House, site: Site) -> None:
+    site.tools["time__now"] = Tool(returning("12:00"))
+    site.script.when(has_result("12:00"), Replies.text("It ", "is").reset(after=1), Replies.text("It is noon."))
+    site.script.when(says("time"), Replies.tool("time__now"))
+
+    run = await final(house, await ask(house, "what time is it?", agent_id="clock"))
+    spending = await house.store.spending.read(run.id)
+
+    assert (spending.usage.tokens, spending.calls, len(spending.steps)) == (30, 1, 1)
+    assert run.usage.total_tokens == 30
+    assert spending.seconds > 0
