@@ -79,6 +79,18 @@ class EventLog(EventReader):
 
         await self._database.write(work)
 
+    async def claim_anew(self, run_id: str, attempt: int) -> int:
+        """Begins another attempt of a run that its holder keeps; returns its number. Raises: Fenced, Unavailable."""
+        guard = (RunRow.id == run_id, RunRow.attempt == attempt, RunRow.status == "running")
+        claim = update(RunRow).where(*guard).values(attempt=RunRow.attempt + 1).returning(RunRow.attempt)
+
+        async def work(session: WriteSession) -> int:
+            if (claimed := await session.scalar(claim)) is None:
+                raise Fenced(f"run {run_id} is not attempt {attempt}'s to claim anew")
+            return claimed
+
+        return await self._database.write(work)
+
     async def cancel_idle(self, run_id: str) -> bool:
         """Ends the run as cancelled if it waits, for its turn or for a person; returns whether it did.
 

@@ -178,16 +178,6 @@ class Runs:
         except IntegrityError:  # another process took another run of this conversation at the same moment
             return None
 
-    async def claim_anew(self, run_id: str, attempt: int) -> int | None:
-        """Returns the next attempt of a run that its holder keeps; None when it is no longer that holder's."""
-        guard = (RunRow.id == run_id, RunRow.attempt == attempt, RunRow.status == "running")
-        claim = update(RunRow).where(*guard).values(attempt=RunRow.attempt + 1).returning(RunRow.attempt)
-
-        async def work(session: WriteSession) -> int | None:
-            return await session.scalar(claim)
-
-        return await self._database.write(work)
-
     async def hand_back(self, run_id: str, attempt: int) -> None:
         """Puts a run back in the queue, to be carried on by whoever claims it next."""
         guard = (RunRow.id == run_id, RunRow.attempt == attempt, RunRow.status == "running")
