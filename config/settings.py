@@ -129,6 +129,10 @@ class Settings(BaseSettings):
     """`sqlite:///file` or `postgresql://…`; by default `app.db` in `data_dir`."""
     redis_url: RedisUrl | None = Field(default=None, repr=False)
     """Where rate limits are counted for several processes together; without it each counts its own calls."""
+    retention_days: int = Field(default=30, ge=0, le=36_500)
+    """How long is kept what ended runs did: events, steps, tool calls, artifacts. Conversations stay. 0 keeps all."""
+    temporary_hours: int = Field(default=24, ge=1, le=87_600)
+    """How long temporary chats are kept."""
     model_dir: FilePath = Field(default_factory=_default_model_dir)
     """The cache for the embedded model's weights (1.1 GB)."""
 

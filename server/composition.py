@@ -28,7 +28,11 @@ from server.engine.ledger import ToolLedger
 from server.engine.memories import Memories, Recollection
 from server.engine.memory_store import open_memory_store
 from server.engine.sole_use import open_sole_use
+<<<<<<< HEAD
 from server.engine.summarizer import Summarizer
+=======
+from server.engine.sweeping import build_keep_for, open_sweeping
+>>>>>>> 80948a3 (Remove what is past its time, by a sweep and by hand, and say how big the database gets)
 from server.keys import KeyRing, load_api_keys
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
@@ -76,6 +80,8 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         policies.warn(agents.all())
         engine = open_engine(store, agents, checkpoints, settings.run_concurrency)
         running = await stack.enter_async_context(engine)
+        keep = build_keep_for(settings.retention_days, settings.temporary_hours)
+        await stack.enter_async_context(open_sweeping(store.retention, checkpoints, keep))
         models.start(lambda: _warm_up(agents, models))
         terms = Terms(settings.openwebui_jwt_secret, settings.completions_on_disconnect)
         metrics = Metrics({"model": models.health, "mcp_server": tools.health}, lambda: store.feed.readers)

@@ -28,6 +28,9 @@ COMMANDS: Final[Mapping[str, Listed]] = {
     "doctor": Listed("server.cli.doctor:doctor", "Check the set-up, and say what to mend.", _RUN),
     "model": Listed("server.cli.weights:app", "The embedded model that answers when no other is configured.", _RUN),
     "connect": Listed("server.cli.connect:connect", "Put the pipe into a running Open WebUI, ready to chat.", _RUN),
+    "prune": Listed(
+        "server.cli.prune:prune", "Remove what is past its time: ended runs, temporary chats, old keys.", _RUN
+    ),
     "eval": Listed("server.cli.eval:evaluate", "Measure the accuracy of routing; fails below `--min`.", _WORK),
     "openapi": Listed(
         "server.cli.openapi:openapi", "Print the OpenAPI description of the REST API, or write it to a file.", _WORK

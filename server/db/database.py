@@ -117,7 +117,14 @@ def _sqlite_engine(address: URL, *, read_only: bool) -> AsyncEngine:
 def configure_sqlite(connection: DBAPIConnection, *, read_only: bool = False) -> None:
     """Sets up one connection; `synchronous=FULL`, because NORMAL loses the last commits when the power goes."""
     connection.isolation_level = None  # the driver begins nothing by itself: the engine's `begin` does
-    pragmas = ["busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]
+    # of a new file only, and first: afterwards it takes a VACUUM
+    pragmas = [
+        "auto_vacuum=INCREMENTAL",
+        "busy_timeout=5000",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ]
     cursor = connection.cursor()
     for pragma in [*pragmas, f"query_only={'ON' if read_only else 'OFF'}"]:
         cursor.execute(f"PRAGMA {pragma}")

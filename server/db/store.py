@@ -21,6 +21,7 @@ from server.db.idempotency import IdempotencyKeys
 from server.db.messages import Messages
 from server.db.migrating import migrate
 from server.db.policies import PolicyVersions
+from server.db.retention import Retention
 from server.db.runs import Runs
 from server.db.spending import Spendings
 from server.db.summaries import Summaries
@@ -42,6 +43,7 @@ class Store:
     summaries: Summaries
     agents: Agents
     idempotency: IdempotencyKeys
+    retention: Retention
     policies: PolicyVersions
     audit: AuditTrail
     feed: Feed
@@ -79,6 +81,7 @@ async def open_store(database_url: str, approval_patience: timedelta = timedelta
             summaries=Summaries(database),
             agents=Agents(database),
             idempotency=IdempotencyKeys(database),
+            retention=Retention(database),
             policies=PolicyVersions(database),
             audit=AuditTrail(database),
             feed=feed,

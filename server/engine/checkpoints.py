@@ -35,6 +35,10 @@ _CONNECTIONS: Final = 2
 """The saver does one thing at a time; the second spares a wait when the first turns out to be dead."""
 
 
+FindEnded = Callable[[Collection[str]], Awaitable[set[str]]]
+"""Tells which of these runs have ended or are gone."""
+
+
 class Checkpoints(Protocol):
     """The checkpointer, and which runs it holds anything of."""
 
@@ -54,9 +58,9 @@ def open_checkpoints(database_url: str, data_dir: Path) -> AbstractAsyncContextM
     return _open_sqlite(data_dir) if find_sqlite_file(url) else _open_postgresql(url)
 
 
-async def prune_checkpoints(checkpoints: Checkpoints, unfinished: Collection[str]) -> int:
+async def prune_checkpoints(checkpoints: Checkpoints, find_ended: FindEnded) -> int:
     """Removes those of runs that have ended: a crash may have come between a run's end and its pruning."""
-    ended = [run_id for run_id in await checkpoints.run_ids() if run_id not in unfinished]
+    ended = await find_ended(await checkpoints.run_ids())
     for run_id in ended:
         await checkpoints.saver.adelete_thread(run_id)
     return len(ended)
@@ -129,7 +133,7 @@ async def _open_sqlite(data_dir: Path) -> AsyncIterator[Checkpoints]:
         raise Unavailable("database_unavailable", f"{path} cannot be opened; make its folder writable.") from error
     try:
         # NORMAL: a checkpoint lost with the power costs one step done again; the log of events is the one kept FULL.
-        for pragma in ("busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL"):
+        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=NORMAL"):
             await connection.execute(f"PRAGMA {pragma}")
         saver = _SqliteSaver(connection, serde=_strict())
         await saver.setup()

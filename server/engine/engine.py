@@ -239,5 +239,6 @@ async def open_engine(
         engine = Engine(store, registry, concurrency)
         stack.push_async_callback(engine.stop)
         await store.tool_calls.give_up_lost()
-        await prune_checkpoints(checkpoints, [*await engine.resume(), *await store.approvals.waiting()])
+        await engine.resume()
+        await prune_checkpoints(checkpoints, store.retention.find_ended)
         yield engine
