@@ -28,11 +28,8 @@ from server.engine.ledger import ToolLedger
 from server.engine.memories import Memories, Recollection
 from server.engine.memory_store import open_memory_store
 from server.engine.sole_use import open_sole_use
-<<<<<<< HEAD
 from server.engine.summarizer import Summarizer
-=======
 from server.engine.sweeping import build_keep_for, open_sweeping
->>>>>>> 80948a3 (Remove what is past its time, by a sweep and by hand, and say how big the database gets)
 from server.keys import KeyRing, load_api_keys
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
