@@ -13,6 +13,7 @@ from mcp_config.tools import Answer, Caller, ToolCall
 from server.approval_resources import Approval
 from server.db.database import Database
 from server.db.events import EventLog
+from server.db.once import Once
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.steps import call_resource
@@ -61,9 +62,12 @@ class Approvals:
             expires_at=now + self._patience,
         )
 
+        once = Once()
+
         async def work(session: WriteSession) -> Approval:
             session.add(row)
             await session.flush()
+            await once.note(session, row.id)
             return _resource(row, None)
 
         return await self._database.write(work)
@@ -104,6 +108,8 @@ class Approvals:
             Conflict: it was answered before, has expired, or its run has ended.
         """
 
+        once = Once()
+
         async def work(session: WriteSession) -> Settled:
             run_id = (await _get(session, owner, approval_id)).run_id
             run = await _hold_run(session, run_id) if run_id else None
@@ -113,6 +119,7 @@ class Approvals:
             row.edited, row.reason = answer.arguments, answer.reason or None
             await session.flush()
             ready = await self._settle(session, run, row, answer) if run else False
+            await once.note(session, approval_id)
             return Settled(await _read(session, row), run.id if run and ready else None)
 
         return await self._database.write(work)

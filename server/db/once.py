@@ -31,6 +31,8 @@ class KeyedRequest:
     fingerprint: str
     made: str | None = None
     """The id of what it made: now, or when it came before."""
+    noted: bool = False
+    """It has made something now. What comes of that, even after the answer, is not noted again."""
 
 
 _AT_WORK: Final[ContextVar[KeyedRequest | None]] = ContextVar("keyed_request", default=None)
@@ -71,7 +73,7 @@ class Once:
             Conflict: another process has made something for the same key.
         """
         request = self._request
-        if request is None:
+        if request is None or request.noted:
             return
         await session.flush()
         now = datetime.now(UTC)
@@ -82,7 +84,11 @@ class Once:
             await session.execute(insert(IdempotencyRow).values(new_row(request, made, now)))
         except IntegrityError as error:
             raise in_progress() from error
-        session.on_commit.append(lambda: setattr(request, "made", made))
+
+        def remember() -> None:
+            request.made, request.noted = made, True
+
+        session.on_commit.append(remember)
 
 
 def in_progress() -> Conflict:

@@ -9,6 +9,7 @@ from config.ids import new_id
 from graph.events import Failure
 from mcp_config import tools
 from mcp_config.registry import UnknownTool
+from server.application import Application
 from server.approval_resources import Approval
 from server.auth import Caller
 from server.db.once import find_made
@@ -65,14 +66,13 @@ async def invoke_tool(
     that policy leaves to a person answers 202.
     """
     if made := find_made():  # this very request came before, and its call must not come twice
-        return await app.store.tool_calls.get(caller.name, made)
+        return await _tell_again(app, caller, made)
     by = tools.Caller(owner=caller.name, role=caller.role)
     call = tools.ToolCall(id=new_id("call"), tool=name, arguments=invocation.arguments, caller=by)
     question = app.approving.question()
     result = await app.tools.call(call, app.ledger, question)
     if waiting := question.approval:
-        located = {"Location": f"/v1/approvals/{waiting.id}"}
-        return Response(waiting.model_dump_json(), 202, located, media_type="application/json")
+        return _waiting(waiting)
     headers = build_rate_headers(result.allowances)
     if refusal := _REFUSALS.get(result.error_code or ""):
         pointer = "/arguments" if refusal is Invalid else None
@@ -89,6 +89,17 @@ async def invoke_tool(
         error=failure,
         artifact_id=result.artifact_id,
     )
+
+
+async def _tell_again(app: Application, caller: Principal, made: str) -> ToolCall | Response:
+    if made.startswith("appr_"):
+        return _waiting(await app.store.approvals.get(caller.name, made))
+    return await app.store.tool_calls.get(caller.name, made)
+
+
+def _waiting(approval: Approval) -> Response:
+    located = {"Location": f"/v1/approvals/{approval.id}"}
+    return Response(approval.model_dump_json(), 202, located, media_type="application/json")
 
 
 @router.post("/{name}/check", operation_id="check_tool", responses=problems(400, 403, 404, 413, 415))
