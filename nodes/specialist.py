@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
@@ -30,6 +30,10 @@ from nodes.warmup import wait_for_model, wait_for_tools
 
 MAX_TURNS: Final = 12
 """Turns of one step with its model: an agent that needs more is going round in circles."""
+MAX_CALLS_AT_ONCE: Final = 16
+"""Tool calls of one turn that are made; the model is told of the others."""
+MAX_REPAIRS: Final = 3
+"""How often in a row a model is asked to correct tool arguments that cannot be read."""
 _GAP: Final = "\n\n"
 
 
@@ -57,7 +61,7 @@ async def take_part(state: StepState, runtime: Runtime[RunContext]) -> Command[s
     try:
         message = await _take_turn(state, runtime.context, voice)
         _check_turns([*turns, message])
-        runtime.context.budget.add_calls(step["id"], step["agent"], [call["id"] or "" for call in message.tool_calls])
+        runtime.context.budget.add_calls(step["id"], step["agent"], [call["id"] or "" for call in _made(message)])
     except ModelError as error:
         if voice.said != words_of(turns) and ask_anew(error, runtime, step["id"]):
             return Command(goto="model")
@@ -131,16 +135,28 @@ def _brief(agent: AgentSpec, state: StepState, shown: Sequence[AnyMessage], memo
 
 
 def _check_turns(turns: Sequence[AnyMessage]) -> None:
-    """Raises `BudgetExceeded` when the newest turn asks for more and there have been too many."""
-    message = turns[-1]
+    """Raises `ModelError` when the newest turn asks for more and there have been too many, or too many unreadable."""
+    message, asked = turns[-1], [turn for turn in turns if isinstance(turn, AIMessage)]
+    if len(asked) > MAX_REPAIRS and all(turn.invalid_tool_calls for turn in asked[-MAX_REPAIRS - 1 :]):
+        detail = f"the model wrote tool arguments that are no JSON object {MAX_REPAIRS + 1} times in a row; try another"
+        raise ModelError("model_bad_output", detail)
     more = isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls)
-    if more and sum(1 for turn in turns if isinstance(turn, AIMessage)) >= MAX_TURNS:
+    if more and len(asked) >= MAX_TURNS:
         raise BudgetExceeded(f"the step was not done after {MAX_TURNS} turns of its model")
 
 
 def _refuse(message: AIMessage) -> list[AnyMessage]:
-    """Tells the model of calls that could not even be read."""
-    return [
+    """Tells the model of calls that could not even be read, and of those that are too many."""
+    surplus = [
+        ToolMessage(
+            f"The call was not made: at most {MAX_CALLS_AT_ONCE} are made at once. Make it later if need be.",
+            tool_call_id=call["id"] or "",
+            name=call["name"],
+            status="error",
+        )
+        for call in message.tool_calls[MAX_CALLS_AT_ONCE:]
+    ]
+    unreadable = [
         ToolMessage(
             f"The call was not made: its arguments are no JSON object ({call['error'] or call['args']}). Correct it.",
             tool_call_id=call["id"] or "",
@@ -149,11 +165,16 @@ def _refuse(message: AIMessage) -> list[AnyMessage]:
         )
         for call in message.invalid_tool_calls
     ]
+    return [*surplus, *unreadable]
+
+
+def _made(message: AIMessage) -> list[ToolCall]:
+    return message.tool_calls[:MAX_CALLS_AT_ONCE]
 
 
 def _calls(message: AIMessage, turns: Sequence[AnyMessage], voice: _Voice) -> list[Send]:
     """Returns the calls of the newest message, each as a task of its own."""
-    made = [(call["name"], call["args"]) for turn in turns if isinstance(turn, AIMessage) for call in turn.tool_calls]
+    made = [(call["name"], call["args"]) for turn in turns if isinstance(turn, AIMessage) for call in _made(turn)]
     tasks = [
         ToolTask(
             step=voice.step,
@@ -164,7 +185,7 @@ def _calls(message: AIMessage, turns: Sequence[AnyMessage], voice: _Voice) -> li
             arguments=call["args"],
             repeats=made.count((call["name"], call["args"])),
         )
-        for call in message.tool_calls
+        for call in _made(message)
     ]
     return [Send("tools", task) for task in tasks]
 

@@ -231,3 +231,23 @@ class _Small:
 
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
         return await self.model.structured(messages, name, schema)
+
+
+async def test_calls_beyond_what_is_made_at_once_are_told_to_the_model(stage: Stage) -> None:
+    stage.script.when(has_result("at most 16"), Replies.text("Noon."))
+    stage.script.when(says("time"), Replies.tools(*[("time__now", {"q": str(number)}) for number in range(50)]))
+    bench = clock()
+
+    await keep(stage, bench)
+
+    assert len(bench.acts) == 16
+    assert len(stage.script.requests[-1].tool_results) == 50, "each call has its answer"
+
+
+async def test_arguments_that_stay_unreadable_end_the_step_after_three_repairs(stage: Stage) -> None:
+    stage.script.always(says("time"), Replies.bad_arguments("time__now"))
+
+    keeper = await keep(stage, clock())
+
+    assert failure_of(keeper)[0] == "model_bad_output"
+    assert len(stage.script.requests) == 4
