@@ -3,8 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
+import httpcore
 import httpx
 from typing_extensions import override
+
+from mcp_config.guarded_network import Check, GuardedBackend
 
 MAX_MESSAGE: Final = 8 * 1024 * 1024
 """Bytes of one body, or of one line of an event stream: the same bound as for a line over stdio."""
@@ -33,9 +36,14 @@ class _BoundedStream(httpx.AsyncByteStream):
 
 
 class _BoundedTransport(httpx.AsyncHTTPTransport):
-    def __init__(self, too_long: Callable[[], None]) -> None:
+    def __init__(self, too_long: Callable[[], None], check: Check) -> None:
         super().__init__()
         self._too_long = too_long
+        # private, but httpx takes no network of one's own, and only there are the addresses seen
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(),
+            network_backend=GuardedBackend(check, httpcore.AnyIOBackend()),
+        )
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -48,13 +56,20 @@ class _BoundedTransport(httpx.AsyncHTTPTransport):
 
 
 def build_http_client(
-    headers: dict[str, str] | None, timeout: httpx.Timeout | None, auth: httpx.Auth | None, too_long: Callable[[], None]
+    headers: dict[str, str] | None,
+    timeout: httpx.Timeout | None,
+    auth: httpx.Auth | None,
+    too_long: Callable[[], None],
+    check: Check,
 ) -> httpx.AsyncClient:
-    """Returns the client; `too_long` is called when a message is: the SDK hides the error that it raises."""
+    """Returns the client; `too_long` is called when a message is: the SDK hides the error that it raises.
+
+    `check` has the last word on each address that is connected to.
+    """
     # no compression: a small body must not become a big one
     plain = {"Accept-Encoding": "identity", **(headers or {})}
     return httpx.AsyncClient(
-        transport=_BoundedTransport(too_long),
+        transport=_BoundedTransport(too_long, check),
         headers=plain,
         timeout=timeout,
         auth=auth,

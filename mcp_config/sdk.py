@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mcp_config.bounded_http import build_http_client
 from mcp_config.child import Child, LineTooLong, open_child
 from mcp_config.errors import NeverSent, RemoteError, ResultTooLarge, ServerLost, ToolError
+from mcp_config.guarded_network import build_check
 from mcp_config.server_config import ServerConfig
 from mcp_config.tools import JsonObject, ToolResult, ToolSpec
 from mcp_config.warden import Warden
@@ -180,7 +181,8 @@ async def _open_http(
     def build_client(
         headers: dict[str, str] | None = None, timeout: httpx.Timeout | None = None, auth: httpx.Auth | None = None
     ) -> httpx.AsyncClient:
-        return build_http_client(headers, timeout, auth, lambda: _settle(lost, ResultTooLarge(_TOO_LONG)))
+        check = build_check(config.url, private=config.private)
+        return build_http_client(headers, timeout, auth, lambda: _settle(lost, ResultTooLarge(_TOO_LONG)), check)
 
     connection: StreamableHttpConnection | SSEConnection
     # a dict of its own for each session: the adapters write their callbacks into it

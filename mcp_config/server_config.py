@@ -21,6 +21,8 @@ class ServerConfig:
     cwd: str | None = None
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    private: bool = False
+    """Whether its name may mean a machine of a private network."""
     prefix: str = ""
     """What its tools' names begin with, before `__`; empty for tools that keep their own names."""
     allow: tuple[str, ...] = ("*",)

@@ -58,6 +58,8 @@ class _Granted(BaseModel):
     hide: list[str] = []
     sockets: list[str] = []
     network: bool = False
+    private: bool = False
+    """For a server that is reached by `url`: its name may mean a machine of a private network."""
     memory_mb: int = Field(2048, ge=64)
     processes: int = Field(64, ge=1)
     file_mb: int = Field(64, ge=1)
@@ -246,6 +248,7 @@ def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str
         cwd=entry.cwd,
         url=entry.url or "",
         headers=entry.headers,
+        private=ours.grant.private,
         prefix=name if ours.prefix is None else ours.prefix,
         allow=tuple(ours.allow),
         deny=tuple(ours.deny),
