@@ -9,9 +9,9 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
-from graph.events import ApprovalResolved, Failure, RunCancelled, RunCompleted, RunEvent, RunFailed
+from graph.events import ApprovalResolved, Failure, RunCancelled, RunCompleted, RunEvent, RunFailed, run_events
 from nodes.models.port import Usage
 from server.db.closing import read_closing_events, read_newest_attempt, read_opening_events, read_usage
 from server.db.database import Database
@@ -19,7 +19,7 @@ from server.db.event_reader import EventReader
 from server.db.event_text import write_down
 from server.db.feed import Feed, LoggedEvent
 from server.db.projection import project
-from server.db.sessions import WriteSession
+from server.db.sessions import ReadSession, WriteSession
 from server.db.spending import write_usages
 from server.db.tables import EventRow, RunRow
 from server.resources import RunStatus
@@ -40,12 +40,20 @@ class EventLog(EventReader):
         """How long a person may take to answer."""
 
     async def append(
-        self, run_id: str, attempt: int, events: Sequence[RunEvent], usages: Mapping[str, Usage] = _NOTHING
+        self,
+        run_id: str,
+        attempt: int,
+        events: Sequence[RunEvent],
+        usages: Mapping[str, Usage] = _NOTHING,
+        again_after: int | None = None,
     ) -> list[LoggedEvent]:
         """Writes events of the run and returns them as they are stored, once that is durable.
 
         A terminal event ends the run: what is still open is closed before it, and the answer is stored with it.
         `usages` is what steps have taken so far, where that is news.
+
+        A failed try may have been committed all the same: the connection was lost before that was heard of. So a
+        second try names the newest event before the first, and what the log holds after it is not written again.
 
         Raises:
             Fenced: the run has ended, or another claim holds it.
@@ -53,6 +61,9 @@ class EventLog(EventReader):
         """
 
         async def work(session: WriteSession) -> list[LoggedEvent]:
+            if again_after is not None and (found := await _find_written(session, run_id, events[0], again_after)):
+                session.on_commit.append(lambda: self._feed.publish(run_id, found))
+                return found
             logged = await self._append(session, run_id, attempt, events)
             await write_usages(session, usages)
             return logged
@@ -144,6 +155,10 @@ class EventLog(EventReader):
         self, session: WriteSession, terminal: RunFailed | RunCancelled, status: RunStatus = "running"
     ) -> None:
         run = await session.get_one(RunRow, terminal.run_id, populate_existing=True)
+        if run.attempt == terminal.attempt and run.ended_at is not None:  # by a try whose outcome nobody heard of
+            found = await _read_after(session, run.id, run.next_seq - 2)
+            session.on_commit.append(lambda: self._feed.publish(run.id, found))
+            return
         events = [*await read_opening_events(session, run, terminal.attempt), terminal]
         await self._append(session, run.id, terminal.attempt, events, status)
 
@@ -159,6 +174,20 @@ class EventLog(EventReader):
         for event, _ in numbered:
             await project(session, event, self._patience)
         return logged
+
+
+async def _find_written(session: ReadSession, run_id: str, event: RunEvent, after: int) -> list[LoggedEvent]:
+    """Returns all events after `after` if the one that was to be written is among them: batches are written whole."""
+    found = await _read_after(session, run_id, after)
+    told = (run_events.validate_json(each.json) for each in found if each.type == event.type)
+    stored_at = run_events.validate_json(write_down(event)[1]).at  # less exact than it was taken
+    shape = (event.type, stored_at, event.attempt)
+    return found if any((each.type, each.at, each.attempt) == shape for each in told) else []
+
+
+async def _read_after(session: ReadSession, run_id: str, after: int) -> list[LoggedEvent]:
+    rows = select(EventRow.seq, EventRow.type, EventRow.json).where(EventRow.run_id == run_id, EventRow.seq > after)
+    return [LoggedEvent(seq, kind, text) for seq, kind, text in await session.execute(rows.order_by(EventRow.seq))]
 
 
 async def _reserve(session: WriteSession, run_id: str, attempt: int, count: int, status: RunStatus) -> int:

@@ -4,18 +4,19 @@ Knows nothing of queues: who claims, and what comes next, is the engine's busine
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final, ParamSpec, TypeVar
 
 import structlog
 
-from graph.events import TERMINAL, Failure
+from graph.events import TERMINAL, Failure, RunEvent
 from graph.runner import BrokenOff, Drain, Drained, RunInput
 from nodes.models.port import NO_USAGE, Usage
 from nodes.spending import Spending
 from server.db.events import Fenced
+from server.db.feed import LoggedEvent
 from server.db.runs import Claim
 from server.db.store import Store
 from server.engine.transcript import MAX_MESSAGES, build_window
@@ -44,6 +45,8 @@ class Carrier:
         self._drain, self._draining = Drain(), False
         self._reopened = 0
         self._spending = Spending()
+        self._last_seq = 0
+        """The newest event that is known to be in the log."""
 
     def cancel(self) -> None:
         """Ends the run as cancelled, as soon as its work has let go."""
@@ -133,9 +136,20 @@ class Carrier:
             async for batch in batches:
                 ended, usages = batch[-1].type in TERMINAL, self._usages()
                 news = usages.items() if ended else usages.items() - written.items()
-                await patiently(self._store.events.append, run.run_id, run.attempt, batch, dict(news))
+                await self._append(batch, dict(news))
                 written = usages
         return ended
+
+    async def _append(self, batch: Sequence[RunEvent], usages: Mapping[str, Usage]) -> None:
+        """Writes a batch once, also when a try failed of which nobody can say whether it was committed."""
+        again_after: int | None = None
+
+        async def write() -> list[LoggedEvent]:
+            nonlocal again_after
+            known, again_after = again_after, self._last_seq
+            return await self._store.events.append(self._claim.run_id, self._claim.attempt, batch, usages, known)
+
+        self._last_seq = (await patiently(write))[-1].seq
 
     async def _input(self, edition: Edition) -> RunInput:
         claim = self._claim

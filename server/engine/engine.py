@@ -7,11 +7,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Final, TypeVar
+from weakref import WeakValueDictionary
 
 import structlog
 
 from config.api_keys import Role
 from server.db.feed import LoggedEvent
+from server.db.runs import Claim
 from server.db.store import Store
 from server.db.turns import ACTIVE
 from server.engine.carrier import Carrier, patiently
@@ -34,6 +36,8 @@ class Engine:
         self._slots = asyncio.Semaphore(concurrency)
         self._carriers: dict[str, Carrier] = {}
         self._tasks: set[asyncio.Task[object]] = set()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """One task at a time is about a run."""
         self._stopping = False
 
     async def create_run(
@@ -201,10 +205,11 @@ class Engine:
 
     async def _take(self, run_id: str, *, lost: bool) -> None:
         """Claims a run and carries it; a run whose turn it is not is taken up again when the one before it ends."""
-        async with self._slots:
+        turn = self._turns.setdefault(run_id, asyncio.Lock())
+        async with turn, self._slots:
             if self._stopping:
                 return
-            claim = await patiently(self._store.runs.claim, run_id, lost=lost)
+            claim = await self._claim(run_id, lost=lost)
             if claim is None:
                 return
             # Nothing is awaited since the claim: whoever wants to cancel the run from now on finds its carrier.
@@ -218,6 +223,18 @@ class Engine:
             finally:
                 del self._carriers[run_id]
         await self._schedule_next(claim.conversation_id)
+
+    async def _claim(self, run_id: str, *, lost: bool) -> Claim | None:
+        """A try that failed may have been committed all the same. Then the run says `running`, and it is nobody's but
+        ours: in this process only one task at a time is about a run."""
+        first = True
+
+        async def claim() -> Claim | None:
+            nonlocal first
+            again, first = not first, False
+            return await self._store.runs.claim(run_id, lost=lost or again)
+
+        return await patiently(claim)
 
     async def _unbroken(self, work: Coroutine[None, None, T]) -> T:
         """Does `work` to its end even if the caller goes away half-way: what was committed is also acted on."""
