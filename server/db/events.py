@@ -155,7 +155,8 @@ class EventLog(EventReader):
         self, session: WriteSession, terminal: RunFailed | RunCancelled, status: RunStatus = "running"
     ) -> None:
         run = await session.get_one(RunRow, terminal.run_id, populate_existing=True)
-        if run.attempt == terminal.attempt and run.ended_at is not None:  # by a try whose outcome nobody heard of
+        if (f"run.{run.status}", run.attempt) == (terminal.type, terminal.attempt):
+            # it has ended so, by a try whose outcome nobody heard of
             found = await _read_after(session, run.id, run.next_seq - 2)
             session.on_commit.append(lambda: self._feed.publish(run.id, found))
             return
