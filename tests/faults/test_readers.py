@@ -121,7 +121,7 @@ async def test_f23_a_slow_reader_is_dropped_and_resumes_and_the_fast_ones_do_not
     run_id = await start(client, "F23", "general")
     port, key = int(standing.running.url.rpartition(":")[2]), standing.running.key
     narrow = socket.create_connection(("127.0.0.1", port))
-    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262_144)
     slow, writer = await asyncio.open_connection(sock=narrow, limit=1024)
     writer.write(f"GET /v1/runs/{run_id}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
     await slow.readuntil(b"\r\n\r\n")
