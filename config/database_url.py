@@ -1,5 +1,6 @@
 """Database addresses as people write them, and as drivers want them. Connects to nothing."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ _SCHEMES: Final = {
     "postgresql": "postgresql",
     "postgresql+psycopg": "postgresql",
 }
+_LIMIT: Final = re.compile(r"max_page_count=([1-9][0-9]{0,9})")
 _ASYNC: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -27,12 +29,15 @@ def parse_database_url(url: str) -> str:
         raise ValueError("expected sqlite:///path/to/file.db or postgresql://user:password@host/database")
     if plain == "postgresql":
         return f"{plain}://{rest}"
-    return f"{plain}:///{_sqlite_file(rest)}"
+    path, separator, options = rest.partition("?")
+    if separator and not _LIMIT.fullmatch(options):
+        raise ValueError("expected nothing after ? but max_page_count and a number")
+    return f"{plain}:///{_sqlite_file(path)}{separator}{options}"
 
 
 def _sqlite_file(rest: str) -> Path:
     name = rest.removeprefix("/")
-    if not rest.startswith("/") or not name or name.startswith((":memory:", "?")):
+    if not rest.startswith("/") or not name or name.startswith(":memory:"):
         raise ValueError("expected the path of a file after sqlite:///, such as sqlite:///data/app.db")
     return from_checkout(Path(name))
 
@@ -40,7 +45,13 @@ def _sqlite_file(rest: str) -> Path:
 def find_sqlite_file(url: str) -> Path | None:
     """Returns the file of a parsed SQLite address; None for a server's."""
     scheme, _, rest = url.partition("://")
-    return Path(rest.removeprefix("/")) if scheme == "sqlite" else None
+    return Path(rest.partition("?")[0].removeprefix("/")) if scheme == "sqlite" else None
+
+
+def find_page_limit(url: str) -> int | None:
+    """Returns how many pages of 4 KiB a parsed SQLite address lets its file grow to."""
+    found = _LIMIT.fullmatch(url.partition("?")[2]) if url.startswith("sqlite") else None
+    return int(found[1]) if found else None
 
 
 def async_database_url(url: str) -> str:

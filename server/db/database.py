@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from config.database_url import async_database_url, parse_database_url
+from config.database_url import async_database_url, find_page_limit, parse_database_url
 from server.db.failures import find_outage, unavailable
 from server.db.opened_file import OpenedFile, find_opened_file
 from server.db.sessions import ReadSession
@@ -100,14 +100,17 @@ def _postgresql_engine(address: URL, *, read_only: bool) -> AsyncEngine:
 
 
 def _sqlite_engine(address: URL, *, read_only: bool) -> AsyncEngine:
+    pages = find_page_limit(address.render_as_string())
     engine = create_async_engine(
-        address, pool_size=4 if read_only else 1, max_overflow=0, pool_timeout=_PATIENCE_SECONDS
+        address.set(query={}), pool_size=4 if read_only else 1, max_overflow=0, pool_timeout=_PATIENCE_SECONDS
     )
     # A read transaction that is upgraded to a write gets SQLITE_BUSY at once, so a write says at its begin what it is.
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
     def configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         configure_sqlite(connection, read_only=read_only)
+        if pages:
+            connection.cursor().execute(f"PRAGMA max_page_count={pages}")
 
     event.listen(engine.sync_engine, "connect", configure)
     event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))

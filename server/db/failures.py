@@ -24,11 +24,12 @@ def find_outage(error: BaseException) -> BaseException | None:
 
     The chain matters: when SQLite runs out of disk it drops the transaction, and undoing a savepoint fails after that.
     """
-    link: BaseException | None = error
-    while link is not None:
+    links = [error]
+    for link in links:
         if _is_outage(link):
             return link
-        link = link.__cause__ or link.__context__
+        # Both: a driver's error is the cause of SQLAlchemy's, and what happened before it is only the context.
+        links += [each for each in (link.__cause__, link.__context__) if each and each not in links]
     return None
 
 

@@ -67,7 +67,7 @@ def find_version(url: str) -> Literal["none", "older", "current"]:
 
 def _engine(address: URL) -> Engine:
     if address.get_backend_name() == "sqlite":
-        engine = create_engine(address, poolclass=NullPool)
+        engine = create_engine(address.set(query={}), poolclass=NullPool)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     else:

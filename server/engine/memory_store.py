@@ -14,7 +14,7 @@ from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 from typing_extensions import override
 
-from config.database_url import find_sqlite_file, parse_database_url
+from config.database_url import find_page_limit, find_sqlite_file, parse_database_url
 from server.db.failures import telling
 from server.engine.postgres_pool import open_pool
 from server.errors import Unavailable
@@ -29,7 +29,7 @@ def open_memory_store(database_url: str) -> AbstractAsyncContextManager[BaseStor
     """
     url = parse_database_url(database_url)
     file = find_sqlite_file(url)
-    return _open_sqlite(file) if file else _open_postgresql(url)
+    return _open_sqlite(file, find_page_limit(url)) if file else _open_postgresql(url)
 
 
 class _SqliteStore(AsyncSqliteStore):
@@ -52,10 +52,11 @@ class _PostgresStore(AsyncPostgresStore):
 
 
 @asynccontextmanager
-async def _open_sqlite(file: Path) -> AsyncIterator[BaseStore]:
+async def _open_sqlite(file: Path, pages: int | None) -> AsyncIterator[BaseStore]:
     connection = await telling(aiosqlite.connect(file, isolation_level=None))
     try:
-        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL"):
+        limit = [f"max_page_count={pages}"] if pages else []
+        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", *limit):
             await telling(connection.execute(f"PRAGMA {pragma}"))
         store = _SqliteStore(connection)
         await telling(store.setup())

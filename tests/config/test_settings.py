@@ -162,6 +162,11 @@ def test_paths_are_relative_to_the_checkout_and_home_is_known(monkeypatch: pytes
     [
         ("sqlite:///data/app.db", f"sqlite:///{CHECKOUT}/data/app.db", f"sqlite+aiosqlite:///{CHECKOUT}/data/app.db"),
         ("sqlite:////srv/a.db", "sqlite:////srv/a.db", "sqlite+aiosqlite:////srv/a.db"),
+        (
+            "sqlite:////srv/a.db?max_page_count=9",
+            "sqlite:////srv/a.db?max_page_count=9",
+            "sqlite+aiosqlite:////srv/a.db?max_page_count=9",
+        ),
         ("sqlite+aiosqlite:////srv/a.db", "sqlite:////srv/a.db", "sqlite+aiosqlite:////srv/a.db"),
         ("postgres://u:p@h/d?x=1", "postgresql://u:p@h/d?x=1", "postgresql+psycopg://u:p@h/d?x=1"),
         ("postgresql+psycopg://u@h/d", "postgresql://u@h/d", "postgresql+psycopg://u@h/d"),
@@ -176,6 +181,12 @@ def test_database_addresses_are_taken_as_people_write_them(written: str, plain: 
 def test_a_database_address_without_a_lasting_file_is_refused(url: str) -> None:
     with pytest.raises(InvalidSettings, match=r"DATABASE_URL: expected .*sqlite:///"):
         load_settings(None, database_url=url)
+
+
+@pytest.mark.parametrize("options", ["mode=ro", "max_page_count=", "max_page_count=0", "max_page_count=1&mode=ro", ""])
+def test_a_sqlite_address_takes_no_other_option_than_its_limit(options: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"DATABASE_URL: expected nothing after \? but max_page_count"):
+        load_settings(None, database_url=f"sqlite:////srv/a.db?{options}")
 
 
 def test_api_keys_have_names_and_roles() -> None:

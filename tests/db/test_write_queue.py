@@ -12,7 +12,7 @@ from server.db.sessions import WriteSession
 from server.db.store import Store, open_store
 from server.errors import NotFound, Unavailable
 from server.resources import NewConversation, PageQuery
-from tests.db.stories import OWNER, answer, begin, converse, words
+from tests.db.stories import OWNER, answer, begin, converse, say, words
 
 
 async def test_pieces_written_at_the_same_time_share_a_transaction(store: Store) -> None:
@@ -91,6 +91,20 @@ async def test_full_disk_is_named_loses_nothing_written_and_heals(tmp_path: Path
         assert (await store.runs.get(OWNER, run.run_id)).status == "completed"
     with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("size", [500_000, 3000])
+async def test_file_that_may_grow_no_further_is_a_full_disk_and_takes_again_what_was_freed(
+    tmp_path: Path, size: int
+) -> None:
+    async with open_store(f"sqlite:///{tmp_path / 'app.db'}?max_page_count=600") as store:
+        filled, kept = await converse(store), await converse(store)
+        with pytest.raises(Unavailable) as refusal:
+            while True:
+                await say(store, filled, "x" * size)
+        assert refusal.value.code == "disk_full"
+        await store.conversations.delete(OWNER, filled)
+        await say(store, kept, "x" * size)
 
 
 async def _limit_pages(store: Store, pages: int) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import re
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,15 +43,15 @@ class Survivor:
     """What a reader had when the connection broke."""
 
 
-async def read_up_to(client: httpx.AsyncClient, run_id: str, count: int) -> list[Sent]:
-    """Returns the first events of a run, and leaves."""
+async def read_up_to(client: httpx.AsyncClient, run_id: str, enough: Callable[[str], bool]) -> list[Sent]:
+    """Returns the first events of a run, and leaves as soon as the text of the stream is enough."""
     text = ""
     async with client.stream("GET", f"/v1/runs/{run_id}/events") as answer, asyncio.timeout(20):
         async for piece in answer.aiter_text():
             text += piece
-            if text.count("\n\n") > count:
+            if enough(text):
                 break
-    return parse_stream(text)
+    return parse_stream(text[: text.rindex("\n\n") + 2])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -61,7 +61,7 @@ async def survivor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Su
         lab = Lab(tmp_path_factory.mktemp("killed"), model)
         async with lab.serving() as running, running.client() as client:
             run_id = await start(client, "F03", "general")
-            before = await read_up_to(client, run_id, 3)
+            before = await read_up_to(client, run_id, lambda text: "half " in text)
             await running.kill()
         async with lab.serving() as running, running.client() as client:
             yield Survivor(lab, client, run_id, before)
@@ -115,7 +115,7 @@ def answer(request: ScriptedRequest) -> Reply:
 
 async def crash_at(running: Running, client: httpx.AsyncClient, run_id: str, point: Point) -> None:
     if point.events:
-        await read_up_to(client, run_id, point.events)
+        await read_up_to(client, run_id, lambda text: text.count("\n\n") > point.events)
     with suppress(TimeoutError):
         async with asyncio.timeout(point.seconds):
             await _NEVER.wait()

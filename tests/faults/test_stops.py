@@ -13,12 +13,13 @@ from tests.support.scripted_model import Replies, ScriptedModel, says
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-_GRACE = 15
+_GRACE = 5
 
 
 async def test_f05_sigterm_ends_streams_with_a_hint_and_hands_the_runs_over(
     lab: Lab, scripted_model: ScriptedModel
 ) -> None:
+    lab.settings["SHUTDOWN_GRACE_SECONDS"] = str(_GRACE)
     words = [f"F05 {number}." for number in range(5)]
     for each in words:
         scripted_model.when(says(each), Replies.text("half", "way").stalled(after=1), Replies.text("Done."))
@@ -28,8 +29,10 @@ async def test_f05_sigterm_ends_streams_with_a_hint_and_hands_the_runs_over(
         for each in words:
             await scripted_model.requested(says(each))
         began = time.monotonic()
-        assert await running.stop() == 0
-        assert time.monotonic() - began < _GRACE
+        running.process.terminate()
+        await until(lambda: draining(client), 2)
+        assert await running.ended() == 0
+        assert time.monotonic() - began < _GRACE + 1
         for stream in await asyncio.gather(*reading):
             assert stream.text.endswith("retry: 1000\n\n")
             assert "run.completed" not in stream.text
@@ -38,6 +41,11 @@ async def test_f05_sigterm_ends_streams_with_a_hint_and_hands_the_runs_over(
             log = await whole_log(client, run_id)
             assert log[-1].type == "run.completed"
         assert await running.stop() == 0
+
+
+async def draining(client: httpx.AsyncClient) -> bool:
+    answer = await client.get("/readyz")
+    return (answer.status_code, answer.json()["status"]) == (503, "draining")
 
 
 @pytest.mark.xdist_group("faults")

@@ -11,8 +11,8 @@ import pytest
 
 from tests.faults.conftest import Standing
 from tests.faults.lab import Lab, start, whole_log
-from tests.http.serving import converse
 from tests.support.scripted_model import Replies, ScriptedModel, says
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -52,22 +52,34 @@ async def test_f16_a_locked_database_is_waited_for_then_unavailable_and_loses_no
 
 async def test_f17_a_full_disk_refuses_writes_serves_reads_and_heals(lab: Lab, scripted_model: ScriptedModel) -> None:
     path = lab.folder / "data" / "app.db"
-    lab.settings["DATABASE_URL"] = f"sqlite:///{path}?max_page_count=1500"
+    lab.settings["DATABASE_URL"] = f"sqlite:///{path}?max_page_count=1000"
     gate = asyncio.Event()
-    scripted_model.when(says("F17"), Replies.text("before ", "y" * 300_000).held(gate, after=1))
+    scripted_model.when(says("F17"), Replies.text("before ", "x" * 500_000).held(gate, after=1))
     async with lab.serving() as running, running.client() as client:
         run_id = await start(client, "F17", "general")
         await scripted_model.requested(says("F17"))
-        full = await fill(client)
-        refused = await client.post("/v1/conversations", json={"title": "x" * 200, "metadata": {"a": "b" * 500}})
-        conversation = await converse_until_full(client)
+        conversation = (await client.post("/v1/conversations")).json()["id"]
+        refused = await fill(client, conversation)
+        assert (refused.status_code, refused.json()["code"]) == (503, "disk_full")
+        assert int(refused.headers["Retry-After"]) > 0
         gate.set()
-        assert (await client.get(f"/v1/conversations/{full}/messages")).status_code == 200
-        assert (await client.get("/readyz")).status_code == 200
-        assert refused.status_code in (201, 503)
-        assert (await client.delete(f"/v1/conversations/{full}")).status_code == 204
-        assert (await client.get(f"/v1/conversations/{conversation}")).status_code == 200
+        await until(lambda: "disk_full" in (lab.folder / "log").read_text())
+        assert (await client.get(f"/v1/runs/{run_id}")).json()["status"] == "running"
+        assert (await client.get(f"/v1/conversations/{conversation}/messages")).status_code == 200
+        assert (await client.delete(f"/v1/conversations/{conversation}")).status_code == 204
         assert (await whole_log(client, run_id))[-1].type == "run.completed"
+        assert (await client.post("/v1/conversations")).status_code == 201
         assert await running.stop() == 0
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def fill(client: httpx.AsyncClient, conversation: str) -> httpx.Response:
+    """Posts messages, then ever smaller ones, until not even a small one is taken; returns its refusal."""
+    sizes = [500_000, 20_000, 1000]
+    while True:
+        message = {"content": "x" * sizes[0]}
+        answer = await client.post(f"/v1/conversations/{conversation}/messages", json=message)
+        if answer.status_code != 201 and not sizes[1:]:
+            return answer
+        sizes = sizes if answer.status_code == 201 else sizes[1:]

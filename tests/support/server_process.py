@@ -55,13 +55,17 @@ class Running:
 
     def client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, trust_env=False)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, trust_env=False)
 
     log: str = ""
     """What it wrote on standard error; whole once it has stopped."""
 
     async def stop(self) -> int | None:
         self.process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def ended(self) -> int | None:
+        """Returns the exit code once it has stopped."""
         async with asyncio.timeout(15):
             self.log += ((await self.process.communicate())[1] or b"").decode()
         return self.process.returncode
