@@ -54,10 +54,6 @@ def newest_question(conversation: Sequence[AnyMessage]) -> AnyMessage | None:
     return next((message for message in reversed(conversation) if message.type == "human"), None)
 
 
-def has_pictures(conversation: Sequence[AnyMessage]) -> bool:
-    return any(pictures_of(message) for message in conversation)
-
-
 def build_prompt(brief: Brief, specs: Sequence[ToolSpec], context_tokens: int) -> Prompt:
     """Raises `ModelError` when system prompt and tools alone leave no room."""
     system = f"{brief.system.strip()}\n\nToday is {brief.today:%A, %d %B %Y}."

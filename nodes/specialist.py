@@ -20,8 +20,8 @@ from nodes.context import RunContext
 from nodes.facts import Channel, FactWriter, Said, StepBroken, StepDone, StepOpened
 from nodes.lasting import lasting
 from nodes.models.port import ModelError
-from nodes.prompting import Brief, build_prompt, has_pictures
-from nodes.reach import find_tools, pictures_of_tools, recalled
+from nodes.prompting import Brief, build_prompt
+from nodes.reach import choose_model, find_tools, pictures_of_tools, recalled
 from nodes.reopening import ask_anew
 from nodes.state import PlanStep, StepChannel, StepInput, StepOutput, StepResult, StepState, ToolTask
 from nodes.toolcalls import answers_directly, offered_now, run_tool_call
@@ -109,13 +109,13 @@ class _Voice:
 async def _take_turn(state: StepState, context: RunContext, voice: _Voice) -> AIMessage:
     agent, conversation = context.agents[state["step"]["agent"]], state["messages"]
     shown = await pictures_of_tools(context, agent, state.get("turns", []))
-    chosen = context.models.for_agent(agent, images=has_pictures(conversation) or bool(shown))
+    chosen, readable = choose_model(context, agent, conversation, shown)
     model = context.metered(chosen, state["step"]["id"], agent.id)
     await wait_for_tools(context.tools, agent, voice.think)
     await wait_for_model(model, voice.think)
     specs = offered_now(await find_tools(context, agent, model.context_tokens), state.get("turns", []))
     memories = await recalled(context, agent, conversation)
-    prompt = build_prompt(_brief(agent, state, shown, memories), specs, model.context_tokens)
+    prompt = build_prompt(_brief(agent, {**state, "messages": readable}, shown, memories), specs, model.context_tokens)
     if prompt.shortened and not state.get("turns"):
         voice.think("The message is longer than this model can read; its middle was left out.\n")
     return await take_turn(model, prompt.messages, specs, voice.say, voice.channel, voice.said)

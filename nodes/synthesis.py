@@ -14,7 +14,8 @@ from nodes.context import RunContext
 from nodes.facts import Channel, Said, StepBroken, StepDone, StepOpened
 from nodes.lasting import Update
 from nodes.models.port import ModelError
-from nodes.prompting import Brief, build_prompt, has_pictures, newest_question
+from nodes.prompting import Brief, build_prompt, newest_question
+from nodes.reach import choose_model
 from nodes.reopening import ask_anew
 from nodes.state import RunState
 from nodes.turn import Say, take_turn
@@ -51,7 +52,8 @@ async def _write_answer(state: RunState, context: RunContext, step_id: str, say:
     conversation, agent = state["messages"], context.agents[ROUTER]
     question = newest_question(conversation)
     context.budget.check_steps([step_id])
-    model = context.metered(context.models.for_agent(agent, images=has_pictures(conversation)), step_id, ROUTER)
+    chosen, conversation = choose_model(context, agent, conversation)
+    model = context.metered(chosen, step_id, ROUTER)
     await wait_for_model(model, lambda text: say("reasoning", text))
     brief = Brief(
         agent=agent,

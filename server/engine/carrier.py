@@ -19,6 +19,7 @@ from server.db.events import Fenced
 from server.db.feed import LoggedEvent
 from server.db.runs import Claim
 from server.db.store import Store
+from server.engine.files import shelve_files
 from server.engine.transcript import MAX_MESSAGES, build_window
 from server.errors import Unavailable
 from server.registry import AgentRegistry, Edition
@@ -153,7 +154,9 @@ class Carrier:
 
     async def _input(self, edition: Edition) -> RunInput:
         claim = self._claim
+        tokens = edition.context_tokens(claim.agent_id)
         branch = await self._store.messages.branch(claim.input_id, MAX_MESSAGES)
+        branch = await shelve_files(self._store, claim, branch, tokens)
         summary = await self._store.summaries.find(claim.input_id)
         if claim.started:
             self._spending = await self._store.spending.read(claim.run_id)
@@ -161,7 +164,7 @@ class Carrier:
             run_id=claim.run_id,
             conversation_id=claim.conversation_id,
             agent_id=claim.agent_id,
-            messages=build_window(branch, edition.context_tokens(claim.agent_id), summary),
+            messages=build_window(branch, tokens, summary),
             owner=claim.owner,
             role=claim.role,
             attempt=claim.attempt,

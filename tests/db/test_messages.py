@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from server.db.attachments import check_attachments
 from server.db.store import Store
 from server.errors import Invalid, NotFound
 from server.resources import Attachment, NewConversation, NewMessage, PageQuery
@@ -137,7 +138,8 @@ def _attachment(**changes: object) -> Attachment:
     [
         _attachment(),
         _attachment(media_type="application/json; charset=utf-8"),
-        _attachment(type="image", media_type="image/png", name="chart.png"),
+        _attachment(media_type="application/octet-stream", name="app.log"),
+        _attachment(type="image", media_type="image/png", name="chart.png", data="iVBORw0KGgo="),
         _attachment(type="image", media_type="image/png", data=None, url="https://example.org/chart.png"),
     ],
 )
@@ -153,6 +155,12 @@ async def test_readable_attachment_is_kept_with_its_message(store: Store, attach
     ("changes", "said"),
     [
         ({"media_type": "application/zip"}, "application/zip are not taken"),
+        ({"media_type": "application/zip"}, "taken are images (PNG, JPEG, GIF, WebP) and UTF-8 text"),
+        ({"data": base64.b64encode(b"%PDF-1.7 all ASCII").decode()}, "are not taken"),
+        ({"media_type": "", "data": base64.b64encode(b"\x7fELF\x02\xff").decode()}, "not UTF-8"),
+        ({"data": base64.b64encode(b"x" * (8 * 1024 * 1024 + 1)).decode()}, "larger than the 8 MiB"),
+        ({"type": "image", "media_type": "image/png"}, "its bytes are no image/png"),
+        ({"type": "image", "media_type": "image/svg+xml"}, "images are taken as"),
         ({"data": "%%%"}, "not base64"),
         ({"data": base64.b64encode(b"\xff\xfe\xfa").decode()}, "not UTF-8"),
         ({"data": base64.b64encode(b"a\x00b").decode()}, "NUL"),
@@ -171,3 +179,29 @@ async def test_attachment_nobody_can_read_is_refused_with_the_reason(
         await store.messages.add(OWNER, conversation_id, new)
     assert said in str(refusal.value)
     assert (refusal.value.code, refusal.value.pointer) == ("unsupported_attachment", "/attachments/1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/a.png",
+        "https://localhost/a.png",
+        "https://127.0.0.1/a.png",
+        "https://[::1]/a.png",
+        "https://10.0.0.8/a.png",
+        "https://169.254.169.254/latest/meta-data",
+        "https://2130706433/a.png",
+        "https://0x7f.1/a.png",
+        "https://127.1/a.png",
+        "https://intranet/a.png",
+        "https://metadata.google.internal/a.png",
+        "https://user:password@example.org/a.png",
+        "https://[/a.png",
+        "ftp://example.org/a.png",
+    ],
+)
+def test_address_of_an_image_that_is_not_public_is_refused(url: str) -> None:
+    image = _attachment(type="image", media_type="image/png", data=None, url=url)
+    with pytest.raises(Invalid) as refusal:
+        check_attachments([image])
+    assert refusal.value.code == "unsupported_attachment"
