@@ -1,7 +1,10 @@
 """What becomes of a run when its model breaks off, and what it has spent over its attempts."""
 
+import pytest
+
 from config.agents import Limits
 from graph.events import ModelDelta, RunFailed, RunResumed, StepCompleted
+from server.errors import Invalid
 from server.resources import NewConversation, NewMessage, NewRun
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final, read_to_end, transcript
@@ -62,6 +65,17 @@ async def test_limits_of_the_request_hold_and_are_named(house: House, site: Site
     assert run.error is not None
     assert run.error.code == "budget_exceeded"
     assert run.error.detail == "the limit tokens = 10, set by the request, is used up: the run took 15 tokens"
+
+
+async def test_limit_in_dollars_is_refused_where_a_price_is_missing(house: House) -> None:
+    conversation = (await house.store.conversations.create(OWNER, NewConversation())).id
+    await house.store.messages.add(OWNER, conversation, NewMessage(content="hello"))
+    new = NewRun(agent_id="general", limits=Limits(cost_usd=1))
+
+    with pytest.raises(Invalid, match="no price for openai:scripted") as refused:
+        await house.engine.create_run(OWNER, "user", conversation, new)
+
+    assert refused.value.code == "price_unknown"
 
 
 async def test_steps_add_up_to_the_run_also_where_one_failed(house: House, site: Site) -> None:

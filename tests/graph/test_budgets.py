@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from config.agents import Limits
+from config.agents import Limits, Price
 from graph.events import RunFailed, StepCompleted, StepStarted, ToolCallResult
 from mcp_config.tools import JsonObject, ToolCall, ToolResult
 from nodes.budget import Bound
+from nodes.models.priced import PricedModel
 from tests.graph.conftest import Stage, agent, plan, synthesizes
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Death, Keeper, Tool, Workbench, returning
@@ -171,3 +172,13 @@ async def test_what_failed_calls_took_is_in_the_runs_usage(stage: Stage) -> None
     assert [ends.get(step) for step in steps] == [15, None, 10, 4]
     assert [spending.usage_of(step).tokens for step in steps] == [15, 50, 10, 4]
     assert spending.usage.tokens == 79
+
+
+async def test_cost_is_held_to_its_limit(stage: Stage) -> None:
+    stage.models.model = PricedModel(stage.models.model, Price(input=100, output=1000))  # type: ignore[arg-type]
+    script_pair(stage)
+    keeper = bounded(stage, Limits(cost_usd=0.01))  # each call costs $0.006
+
+    await keeper.keep(stage.runner(Workbench(), InMemorySaver()))
+
+    assert exceeded(keeper).startswith("the limit cost_usd = 0.01, set by the request, is used up: the run cost $0.01")

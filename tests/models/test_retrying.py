@@ -1,6 +1,8 @@
 """Failures that pass: asked again where nothing of the answer was seen, never behind anyone's back; prices."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -87,3 +89,15 @@ async def test_replies_have_their_price(scripted_model: ScriptedModel) -> None:
         reply = [item async for item in priced.stream(GREETING)][-1]
     assert isinstance(reply, ModelReply)
     assert reply.usage == Usage(1000, 100, 0.003)
+
+
+@pytest.mark.parametrize(("setting", "after"), [("model_first_token_timeout", 0), ("model_idle_timeout", 1)])
+async def test_stall_before_and_in_the_answer_is_a_timeout(
+    scripted_model: ScriptedModel, setting: str, after: int
+) -> None:
+    scripted_model.answer(Replies.text("a", "b").stalled(after=after))
+    settings: dict[str, Any] = {setting: 0.2, "model_retries": 2}  # Any: as `opened` takes any setting
+    async with opened(scripted_model, "openai", None, **settings) as models:
+        error = await fail(general(models))
+    assert (error.code, len(scripted_model.requests)) == ("model_timeout", 1)
+    await asyncio.wait_for(scripted_model.requests[0].gone.wait(), 5)
