@@ -6,18 +6,18 @@ It knows the API's objects and events, and nothing of the server behind them.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
 from http.client import ACCEPTED, NO_CONTENT
-from typing import Final, TypeVar
+from typing import Final
 
 import httpx
 from httpx_sse import EventSource, SSEError, aconnect_sse
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from config.policies import ToolPolicies
 from graph.events import TERMINAL, RunEvent, run_events
 from server.approval_resources import Approval
 from server.client_errors import ClientError, parsed, problem_of, unreachable
+from server.client_transport import JsonObject, Transport
 from server.resources import (
     Agent,
     AgentVersion,
@@ -35,15 +35,11 @@ from server.resources import (
 
 __all__ = ["Client", "ClientError", "open_client"]
 
-Model = TypeVar("Model", bound=BaseModel)
-Item = TypeVar("Item")
-JsonObject = dict[str, JsonValue]
 _PATIENCE: Final = 8
 """Attempts in a row that may bring nothing before a broken stream is given up: about half a minute."""
 _SLOWEST_RETRY: Final = 8.0
 _TIMEOUT: Final = httpx.Timeout(60, connect=5)
 """Streams have a heartbeat every 10 s; tools that are called by hand take up to their own deadline."""
-_LARGEST_PAGE: Final = 100
 _AWAY: Final = frozenset({502, 503, 504})
 """What proxies, and a server that is just starting or stopping, answer."""
 
@@ -52,34 +48,31 @@ class _NothingLeft(Exception):
     """The reader has the terminal event already."""
 
 
-@dataclass(frozen=True)
-class Client:
+class Client(Transport):
     """The API by method. Every method raises `ClientError`."""
-
-    http: httpx.AsyncClient
 
     async def create_conversation(
         self, title: str | None = None, metadata: Mapping[str, str] | None = None
     ) -> Conversation:
         body: JsonObject = {"title": title, "metadata": dict(metadata or {})}
-        return await self._send(Conversation, "POST", "/v1/conversations", body)
+        return await self.send(Conversation, "POST", "/v1/conversations", body)
 
     async def conversations(self, *, after: str | None = None, limit: int = 20) -> Page[Conversation]:
-        return await self._page(Page[Conversation], "/v1/conversations", after, limit)
+        return await self.page_of(Page[Conversation], "/v1/conversations", after, limit)
 
     async def get_conversation(self, conversation_id: str) -> Conversation:
-        return await self._send(Conversation, "GET", f"/v1/conversations/{conversation_id}")
+        return await self.send(Conversation, "GET", f"/v1/conversations/{conversation_id}")
 
     async def delete_conversation(self, conversation_id: str) -> None:
-        await self._exchange("DELETE", f"/v1/conversations/{conversation_id}")
+        await self.exchange("DELETE", f"/v1/conversations/{conversation_id}")
 
     async def add_message(self, conversation_id: str, content: str, **more: JsonValue) -> Message:
         """Adds a user message; `more` may hold `attachments`, `parent_id` or another `role`."""
         body: JsonObject = {"role": "user", "content": content, **more}
-        return await self._send(Message, "POST", f"/v1/conversations/{conversation_id}/messages", body)
+        return await self.send(Message, "POST", f"/v1/conversations/{conversation_id}/messages", body)
 
     async def messages(self, conversation_id: str, *, after: str | None = None, limit: int = 100) -> Page[Message]:
-        return await self._page(Page[Message], f"/v1/conversations/{conversation_id}/messages", after, limit)
+        return await self.page_of(Page[Message], f"/v1/conversations/{conversation_id}/messages", after, limit)
 
     async def create_run(self, conversation_id: str, agent_id: str = "router", **more: JsonValue) -> Run:
         """Starts a run that answers the newest user message; follow it with `events`.
@@ -87,73 +80,73 @@ class Client:
         `more` may hold `message_id`, to answer an earlier one, and whatever else a run may be asked with.
         """
         body: JsonObject = {"agent_id": agent_id, **more}
-        return await self._send(Run, "POST", f"/v1/conversations/{conversation_id}/runs", body)
+        return await self.send(Run, "POST", f"/v1/conversations/{conversation_id}/runs", body)
 
     async def fork(
         self, run_id: str, step_id: str | None = None, *, task: str | None = None, agent_id: str | None = None
     ) -> Run:
         """Starts a run of the same question that goes another way than an ended one, from a step on."""
         body: JsonObject = {"step_id": step_id, "task": task, "agent_id": agent_id}
-        return await self._send(Run, "POST", f"/v1/runs/{run_id}/fork", body)
+        return await self.send(Run, "POST", f"/v1/runs/{run_id}/fork", body)
 
     async def runs(self, conversation_id: str, *, after: str | None = None, limit: int = 20) -> Page[Run]:
-        return await self._page(Page[Run], f"/v1/conversations/{conversation_id}/runs", after, limit)
+        return await self.page_of(Page[Run], f"/v1/conversations/{conversation_id}/runs", after, limit)
 
     async def all_runs(self, *, after: str | None = None, limit: int = 20) -> Page[Run]:
         """Returns runs of all conversations, the newest first."""
-        return await self._page(Page[Run], "/v1/runs", after, limit)
+        return await self.page_of(Page[Run], "/v1/runs", after, limit)
 
     async def get_run(self, run_id: str) -> Run:
-        return await self._send(Run, "GET", f"/v1/runs/{run_id}")
+        return await self.send(Run, "GET", f"/v1/runs/{run_id}")
 
     async def steps(self, run_id: str) -> list[Step]:
         """Returns all steps in the order they began, each with its tool calls."""
-        return (await self._send(Page[Step], "GET", f"/v1/runs/{run_id}/steps")).data
+        return (await self.send(Page[Step], "GET", f"/v1/runs/{run_id}/steps")).data
 
     async def cancel(self, run_id: str) -> Run:
         """Asks the run to end; it has ended once its status says so."""
-        return await self._send(Run, "POST", f"/v1/runs/{run_id}/cancel")
+        return await self.send(Run, "POST", f"/v1/runs/{run_id}/cancel")
 
     async def agents(self) -> list[Agent]:
-        return [agent async for agent in self._all(Page[Agent], "/v1/agents")]
+        return [agent async for agent in self.all_of(Page[Agent], "/v1/agents")]
 
     async def get_agent(self, agent_id: str) -> Agent:
-        return await self._send(Agent, "GET", f"/v1/agents/{agent_id}")
+        return await self.send(Agent, "GET", f"/v1/agents/{agent_id}")
 
     async def create_agent(self, agent: Agent) -> Agent:
         """Adds an agent (admins only); the router plans with it from the next run on."""
-        return await self._send(Agent, "POST", "/v1/agents", agent.model_dump(mode="json"))
+        return await self.send(Agent, "POST", "/v1/agents", agent.model_dump(mode="json"))
 
     async def update_agent(self, agent_id: str, **changes: JsonValue) -> Agent:
         """Changes the given keys of an agent (admins only); with `version`, only if it still is at that one."""
-        return await self._send(Agent, "PATCH", f"/v1/agents/{agent_id}", changes)
+        return await self.send(Agent, "PATCH", f"/v1/agents/{agent_id}", changes)
 
     async def delete_agent(self, agent_id: str) -> None:
         """Takes an agent out (admins only). Its versions stay; runs that began with it end with it."""
-        await self._exchange("DELETE", f"/v1/agents/{agent_id}")
+        await self.exchange("DELETE", f"/v1/agents/{agent_id}")
 
     async def agent_versions(self, agent_id: str, *, after: str | None = None, limit: int = 20) -> Page[AgentVersion]:
         """Returns what an agent was, the newest first, also of one that is deleted."""
-        return await self._page(Page[AgentVersion], f"/v1/agents/{agent_id}/versions", after, limit)
+        return await self.page_of(Page[AgentVersion], f"/v1/agents/{agent_id}/versions", after, limit)
 
     async def get_agent_version(self, agent_id: str, version: int) -> AgentVersion:
-        return await self._send(AgentVersion, "GET", f"/v1/agents/{agent_id}/versions/{version}")
+        return await self.send(AgentVersion, "GET", f"/v1/agents/{agent_id}/versions/{version}")
 
     async def roll_back_agent(self, agent_id: str, version: int) -> Agent:
         """Makes what an agent was at a version its newest one (admins only); one that was deleted is there again."""
-        return await self._send(Agent, "POST", f"/v1/agents/{agent_id}/rollback", {"version": version})
+        return await self.send(Agent, "POST", f"/v1/agents/{agent_id}/rollback", {"version": version})
 
     async def tools(self) -> list[Tool]:
         """Returns the tools of the servers that are up now."""
-        return [tool async for tool in self._all(Page[Tool], "/v1/tools")]
+        return [tool async for tool in self.all_of(Page[Tool], "/v1/tools")]
 
     async def get_tool(self, name: str) -> Tool:
-        return await self._send(Tool, "GET", f"/v1/tools/{name}")
+        return await self.send(Tool, "GET", f"/v1/tools/{name}")
 
     async def invoke(self, tool: str, arguments: Mapping[str, JsonValue] | None = None) -> ToolCall:
         """Calls a tool by hand (admins only), down the path that agents' calls take: schema, policy, deadline."""
         body: JsonObject = {"arguments": dict(arguments or {})}
-        answer = await self._exchange("POST", f"/v1/tools/{tool}/invoke", body)
+        answer = await self.exchange("POST", f"/v1/tools/{tool}/invoke", body)
         if answer.status_code == ACCEPTED:
             waiting = parsed(Approval.model_validate_json, answer.content)
             detail = f"{tool} waits for approval ({waiting.rule}): open-agent approvals approve {waiting.id}"
@@ -164,10 +157,10 @@ class Client:
         self, status: ApprovalStatus | None = None, *, run_id: str | None = None, after: str | None = None
     ) -> Page[Approval]:
         """Returns the newest questions to people: all, those of a status, those of a run."""
-        return await self._page(Page[Approval], "/v1/approvals", after, 100, status=status, run_id=run_id)
+        return await self.page_of(Page[Approval], "/v1/approvals", after, 100, status=status, run_id=run_id)
 
     async def get_approval(self, approval_id: str) -> Approval:
-        return await self._send(Approval, "GET", f"/v1/approvals/{approval_id}")
+        return await self.send(Approval, "GET", f"/v1/approvals/{approval_id}")
 
     async def approve(self, approval_id: str) -> Approval:
         """Allows the call; its run goes on by itself."""
@@ -182,21 +175,21 @@ class Client:
         return await self._resolve(approval_id, {"decision": "reject", "reason": reason})
 
     async def _resolve(self, approval_id: str, said: JsonObject) -> Approval:
-        return await self._send(Approval, "POST", f"/v1/approvals/{approval_id}", said)
+        return await self.send(Approval, "POST", f"/v1/approvals/{approval_id}", said)
 
     async def check(self, tool: str, question: Mapping[str, JsonValue]) -> Check:
         """Says what would become of a call: `question` may hold `arguments`, `agent`, `user`, `role` and `read`."""
         body: JsonObject = {name: value for name, value in question.items() if value is not None}
-        return await self._send(Check, "POST", f"/v1/tools/{tool}/check", body)
+        return await self.send(Check, "POST", f"/v1/tools/{tool}/check", body)
 
     async def policies(self) -> PolicySet:
         """Returns the tool policies in force (admins only)."""
-        return await self._send(PolicySet, "GET", "/v1/policies")
+        return await self.send(PolicySet, "GET", "/v1/policies")
 
     async def set_policies(self, policies: ToolPolicies, version: int | None = None) -> PolicySet:
         """Puts other policies in force (admins only), if the version that rules is still this one."""
         body: JsonObject = {"policies": policies.model_dump(mode="json", exclude_defaults=True), "version": version}
-        return await self._send(PolicySet, "PUT", "/v1/policies", body)
+        return await self.send(PolicySet, "PUT", "/v1/policies", body)
 
     async def ask(
         self, content: str, *, agent_id: str = "router", conversation_id: str | None = None
@@ -209,8 +202,11 @@ class Client:
             async for event in events:
                 yield event
 
-    async def events(self, run_id: str, after: int = 0) -> AsyncGenerator[RunEvent, None]:
-        """Yields every event after the one with that `seq`, to the terminal one, each exactly once.
+    async def events(
+        self, run_id: str, after: int = 0, *, until_waiting: bool = False
+    ) -> AsyncGenerator[RunEvent, None]:
+        """Yields every event after the one with that `seq`, to the terminal one, each exactly once; with
+        `until_waiting` only to where the run waits for an approval.
 
         A connection that is lost is taken up again where it broke, for as long as the server can be reached.
         """
@@ -218,7 +214,7 @@ class Client:
         while silent < _PATIENCE:
             seen = after
             try:
-                async with aclosing(self._read_on(run_id, after)) as events:
+                async with aclosing(self._read_on(run_id, after, until_waiting=until_waiting)) as events:
                     async for event in events:
                         after = event.seq
                         yield event
@@ -226,15 +222,23 @@ class Client:
                             return
             except _NothingLeft:
                 return
+            if until_waiting and await self._waits(run_id):
+                return
             silent = 0 if after > seen else silent + 1
             await asyncio.sleep(min(_SLOWEST_RETRY, 0.1 * 2**silent))
         raise unreachable(self.http, f"the events of {run_id} stopped")
 
-    async def _read_on(self, run_id: str, after: int) -> AsyncGenerator[RunEvent, None]:
+    async def _waits(self, run_id: str) -> bool:
+        with suppress(ClientError):  # whoever reads on meets the same trouble, and has patience
+            return (await self.get_run(run_id)).status == "requires_action"
+        return False
+
+    async def _read_on(self, run_id: str, after: int, *, until_waiting: bool) -> AsyncGenerator[RunEvent, None]:
         """Yields events until the connection ends, however it ends."""
         headers = {"Last-Event-ID": str(after)} if after else {}
+        path = f"/v1/runs/{run_id}/events{'?until_waiting=true' if until_waiting else ''}"
         with suppress(httpx.TransportError, SSEError):
-            async with aconnect_sse(self.http, "GET", f"/v1/runs/{run_id}/events", headers=headers) as source:
+            async with aconnect_sse(self.http, "GET", path, headers=headers) as source:
                 if source.response.status_code == NO_CONTENT:
                     raise _NothingLeft
                 await _refuse_problem(source)
@@ -243,36 +247,6 @@ class Client:
                         return
                     if message.data and (event := parsed(run_events.validate_json, message.data)).seq > after:
                         yield event
-
-    async def _all(self, shape: type[Page[Item]], path: str) -> AsyncIterator[Item]:
-        """Yields the entries of all pages of a list that is in the order of its names."""
-        after, more = None, True
-        while more:
-            page = await self._page(shape, path, after, _LARGEST_PAGE)
-            for entry in page.data:
-                yield entry
-            after, more = page.last_id, page.has_more
-
-    async def _page(self, shape: type[Model], path: str, after: str | None, limit: int, **filters: str | None) -> Model:
-        given = {"after": after, **filters}
-        query = {"limit": str(limit), **{name: value for name, value in given.items() if value}}
-        answer = await self._exchange("GET", path, query=query)
-        return parsed(shape.model_validate_json, answer.content)
-
-    async def _send(self, shape: type[Model], method: str, path: str, body: JsonObject | None = None) -> Model:
-        answer = await self._exchange(method, path, body)
-        return parsed(shape.model_validate_json, answer.content)
-
-    async def _exchange(
-        self, method: str, path: str, body: JsonObject | None = None, query: Mapping[str, str] | None = None
-    ) -> httpx.Response:
-        try:
-            answer = await self.http.request(method, path, json=body, params=query)
-        except (httpx.RequestError, httpx.InvalidURL) as lost:
-            raise unreachable(self.http, str(lost) or type(lost).__name__) from lost
-        if not answer.is_success:
-            raise problem_of(answer)
-        return answer
 
 
 @asynccontextmanager

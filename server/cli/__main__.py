@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, Listed]] = {
     "policy": Listed(
         "server.cli.policy:app", "The rules for tool calls: what they are, and what they say of a call.", _TALK
     ),
+    "approvals": Listed("server.cli.approvals:app", "Tool calls that wait for a person, and answering them.", _TALK),
     "serve": Listed(
         "server.cli.serve:serve", "Start the server and print its address, the API key and a line to try it with.", _RUN
     ),

@@ -16,7 +16,7 @@ from server.cli.remote import INTERRUPTED, KeyOption, UrlOption, call_server, ex
 from server.cli.run_view import RunView
 from server.cli.settings import stop_with
 from server.cli.tables import build_table, one_line, open_console, safe
-from server.cli.talk import End, Talk
+from server.cli.talk import End, Talk, Waits
 from server.client import ClientError, open_client
 
 HELP: Final = {
@@ -72,12 +72,14 @@ def _piped_question() -> str | None:
     return asked
 
 
-async def _ask_once(talk: Talk, question: str, view: RunView | None) -> tuple[End, str]:
+async def _ask_once(talk: Talk, question: str, view: RunView | None) -> tuple[End | Waits, str]:
     end = await talk.ask(question, view)
     return end, await talk.answer(end) if view is None and isinstance(end, RunCompleted) else ""
 
 
-def _leave_by(end: End, answer: str, *, shown: bool) -> None:
+def _leave_by(end: End | Waits, answer: str, *, shown: bool) -> None:
+    if isinstance(end, Waits):
+        stop_with(end.how_to_go_on)
     if isinstance(end, RunCancelled):
         raise typer.Exit(INTERRUPTED)
     if isinstance(end, RunFailed):
@@ -114,7 +116,9 @@ def _take_turns(console: Console, runner: asyncio.Runner, talk: Talk) -> None:
                     return
             elif line:
                 console.print()
-                runner.run(talk.ask(line, view))
+                end = runner.run(talk.ask(line, view))
+                if isinstance(end, Waits):
+                    console.print(safe(end.how_to_go_on), style="yellow")
                 console.print()
         except ClientError as error:
             console.print(explained(error), style="red")

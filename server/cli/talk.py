@@ -7,11 +7,28 @@ from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 
 from graph.events import RunCancelled, RunCompleted, RunFailed
+from server.approval_resources import Approval
 from server.cli.run_view import RunView
+from server.cli.tables import shown_arguments
 from server.client import Client, ClientError
 from server.resources import Run
 
 End = RunCompleted | RunFailed | RunCancelled
+
+
+@dataclass(frozen=True)
+class Waits:
+    """The run has not ended: it goes on when somebody has answered these."""
+
+    approvals: list[Approval]
+
+    @property
+    def how_to_go_on(self) -> str:
+        return "\n".join(
+            f"{approval.tool} {shown_arguments(approval.arguments)} needs your approval ({approval.rule}): "
+            f"open-agent approvals approve {approval.id} (or reject; POST /v1/approvals/{approval.id} does the same)"
+            for approval in self.approvals
+        )
 
 
 @dataclass
@@ -22,8 +39,8 @@ class Talk:
     agent: str
     conversation: str | None = None
 
-    async def ask(self, question: str, view: RunView | None) -> End:
-        """Asks, shows the run if there is a view, and returns how it ended."""
+    async def ask(self, question: str, view: RunView | None) -> End | Waits:
+        """Asks, shows the run if there is a view, and returns how it ended, or what it waits for."""
         if self.conversation is None:
             self.conversation = (await self.client.create_conversation(title=_title(question))).id
         await self.client.add_message(self.conversation, question)
@@ -40,14 +57,16 @@ class Talk:
         newest = (await self.client.messages(self.conversation, limit=20)).data
         return next((message.content for message in newest if message.id == end.message_id), "")
 
-    async def _follow(self, run: Run, view: RunView | None) -> End:
+    async def _follow(self, run: Run, view: RunView | None) -> End | Waits:
         with _stopping(self.client, run, view):
-            async with aclosing(self.client.events(run.id)) as events:
+            async with aclosing(self.client.events(run.id, until_waiting=True)) as events:
                 async for event in events:
                     if view:
                         view.show(event)
                     if isinstance(event, End):
                         return event
+        if waiting := (await self.client.approvals("pending", run_id=run.id)).data:
+            return Waits(waiting)
         raise ClientError(0, "unexpected_answer", f"{run.id} ended without saying how.")
 
 

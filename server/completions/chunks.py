@@ -44,6 +44,9 @@ class Dialect(Protocol):
 
     def fail(self, failure: Failure) -> Iterator[Line]: ...
 
+    def pause(self, words: str) -> Iterator[Line]:
+        """The run waits for a person: the words that say so end the answer."""
+
 
 @dataclass(frozen=True)
 class Completion:
@@ -106,6 +109,10 @@ class PlainDialect:
     def fail(self, failure: Failure) -> Iterator[Line]:
         """An error after the headers: the words so far stay with the client."""
         yield {"error": build_error(failure)}
+
+    def pause(self, words: str) -> Iterator[Line]:
+        yield self._chunk({"content": f"\n\n{words}" if self._spoke else words})
+        yield self._chunk({}, "stop")
 
     def _complete(self, event: RunCompleted) -> Iterator[Line]:
         yield self._chunk({}, "stop")

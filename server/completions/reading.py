@@ -9,14 +9,16 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from graph.events import TERMINAL, Failure, RunCancelled, RunCompleted, RunEvent, RunFailed, run_events
+from graph.events import TERMINAL, Failure, RunCancelled, RunCompleted, RunEvent, RunFailed, Usage, run_events
 from server.application import Application
+from server.approval_resources import Approval
 from server.completions.chunks import CANCELLED, DONE, Completion, Dialect, Line, encode
 from server.completions.presence import while_there
 from server.completions.terms import OnDisconnect
+from server.completions.waiting import tell_waiting
 from server.db.answer import build_answer
 from server.errors import Failed, Unavailable
-from server.resources import Run
+from server.resources import PageQuery, Run
 from server.sse import EventStream, pulsed
 
 _BROKEN: Final = Failure(code="internal_error", detail="The stream broke; the server's log says why.")
@@ -29,12 +31,22 @@ class Reading:
     def __init__(self, app: Application, owner: str, run: Run, on_disconnect: OnDisconnect) -> None:
         self._app, self._owner, self._run, self._on_disconnect = app, owner, run, on_disconnect
         self._ended = False
+        self._questions: list[Approval] = []
+        """What the run waits for, once the events have ended at that."""
 
     async def events(self) -> AsyncGenerator[RunEvent, None]:
-        async with aclosing(self._app.engine.follow(self._owner, self._run.id)) as logged:
-            async for each in logged:
-                self._ended = each.type in TERMINAL
-                yield run_events.validate_json(each.json)
+        """Yields the events to the terminal one, or to where the run waits for a person."""
+        after = 0
+        while not (self._ended or self._questions or self._app.draining.is_set()):
+            follow = self._app.engine.follow(self._owner, self._run.id, after, until_waiting=True)
+            async with aclosing(follow) as logged:
+                async for each in logged:
+                    after, self._ended = each.seq, each.type in TERMINAL
+                    yield run_events.validate_json(each.json)
+            if not self._ended:
+                query = PageQuery(limit=100, order="asc")
+                open_ones = await self._app.store.approvals.page(self._owner, query, "pending", self._run.id)
+                self._questions = open_ones.data
 
     def stream(self, dialect: Dialect, headers: dict[str, str]) -> EventStream:
         return _Stream(self, dialect, self._app, headers)
@@ -50,13 +62,15 @@ class Reading:
                     completed = isinstance(event, RunCompleted)
                     for line in dialect.tell(event):
                         yield encode(line)
-            failure = None if self._ended else _STOPPING
+            failure = None if self._ended or self._questions else _STOPPING
+            for line in dialect.pause(tell_waiting(self._questions)) if self._questions else ():
+                yield encode(line)
         except Exception:
             _log.exception("a completion's stream broke", run_id=self._run.id)
             failure = _BROKEN
         for line in dialect.fail(failure) if failure else ():
             yield encode(line)
-        if completed:
+        if completed or self._questions:
             yield DONE
 
     async def whole(self, completion: Completion, request: Request) -> Line:
@@ -67,13 +81,18 @@ class Reading:
             Unavailable: the server is stopping.
         """
         try:
-            return _object(completion, await while_there(request, self._collect()))
+            events = await while_there(request, self._collect())
+            if self._questions:
+                said = [build_answer(events), tell_waiting(self._questions)]
+                return completion.whole("\n\n".join(filter(None, said)), Usage())
+            return _object(completion, events)
         finally:
             await self.leave()
 
     async def leave(self) -> None:
         """Called when nobody reads any more: the run is cancelled if it was made for this client alone."""
-        if self._on_disconnect == "cancel" and not self._ended and not self._app.draining.is_set():
+        left = not (self._ended or self._questions or self._app.draining.is_set())
+        if self._on_disconnect == "cancel" and left:
             await self._app.engine.cancel(self._owner, self._run.id)
 
     async def _collect(self) -> list[RunEvent]:

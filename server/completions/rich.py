@@ -53,6 +53,10 @@ class RichDialect:
         if not isinstance(event, RunFailed | RunCancelled):  # those are told by `fail`
             yield from self._plain.tell(event)
 
+    def pause(self, words: str) -> Iterator[Line]:
+        yield _status("Waiting for approval", done=True)
+        yield from self._plain.pause(words)
+
     def fail(self, failure: Failure) -> Iterator[Line]:
         yield _status("Cancelled" if failure is CANCELLED else "Failed", done=True)
         yield from self._plain.fail(failure)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.http.serving import Served, build_settings, open_served
+from tests.http.serving import Served, build_settings, open_served, write_policies
 from tests.support.scripted_model import ScriptedModel, open_scripted_model
 
 
@@ -18,5 +18,7 @@ async def model() -> AsyncIterator[ScriptedModel]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def served(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    async with open_served(build_settings(tmp_path_factory.mktemp("data"), model.base_url)) as served:
+    folder = tmp_path_factory.mktemp("data")
+    policies = write_policies(folder / "tool_policies.yaml")
+    async with open_served(build_settings(folder, model.base_url, tool_policies_file=policies)) as served:
         yield served

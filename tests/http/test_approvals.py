@@ -164,3 +164,21 @@ async def test_reader_may_leave_where_the_run_waits(user: httpx.AsyncClient, mod
     assert "event: approval.requested" in answer.text
     assert "run.completed" not in answer.text
     await user.post(f"/v1/runs/{run['id']}/cancel")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_completion_ends_with_how_to_approve_and_the_run_stays(
+    user: httpx.AsyncClient, model: ScriptedModel, stream: bool
+) -> None:
+    expression = f"999*{5 + stream}"
+    model.when(lambda request: has_result()(request) and says(expression)(request), Replies.text("There you are."))
+    model.when(says(expression), Replies.tool("calculator__calculate", {"expression": expression}))
+    body = {"model": "tool-agent", "stream": stream, "messages": [{"role": "user", "content": f"{expression}?"}]}
+    answer = await user.post("/v1/chat/completions", json=body)
+    run = (await user.get(f"/v1/runs/{answer.headers['X-Open-Agent-Run-Id']}")).json()
+    approval = await waiting(user, run)
+    assert f"POST /v1/approvals/{approval['id']}" in answer.text
+    assert answer.text.endswith("data: [DONE]\n\n") is stream
+    assert '"finish_reason":"stop"' in answer.text.replace(" ", "")
+    await user.post(f"/v1/approvals/{approval['id']}", json={"decision": "approve"})
+    assert (await ended(user, run["id"]))["status"] == "completed"

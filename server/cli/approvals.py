@@ -1,0 +1,75 @@
+"""`open-agent approvals`: tool calls that wait for a person, and what that person says."""
+
+import json
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from server.approval_resources import Approval
+from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
+from server.cli.settings import stop_with
+from server.cli.tables import build_table, open_console, print_json, shown_arguments, shown_moment, shown_status
+from server.client import Client
+from server.resources import ApprovalStatus
+
+app = typer.Typer(
+    help="Tool calls that wait for a person, and answering them.", no_args_is_help=True, add_completion=False
+)
+ApprovalArgument = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id; `approvals list` shows it.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Also those that were answered, expired or cancelled.")]
+ArgumentsOption = Annotated[
+    str | None, typer.Option("--arguments", metavar="JSON", help="Make the call with these instead.")
+]
+ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="The model is told.")]
+
+
+@app.command("list")
+def list_approvals(
+    everything: AllOption = False, url: UrlOption = None, key: KeyOption = None, as_json: JsonOption = False
+) -> None:
+    """List the calls that wait for you, the newest first."""
+    status: ApprovalStatus | None = None if everything else "pending"
+    found = call_server(url, key, lambda client: client.approvals(status)).data
+    if as_json:
+        print_json(found)
+        return
+    table = build_table("APPROVAL", "STATUS", "UNTIL", "AGENT", "TOOL", "ARGUMENTS")
+    for approval in found:
+        until, agent = shown_moment(approval.expires_at)[5:-3], approval.agent or "-"
+        shown = shown_arguments(approval.arguments)
+        table.add_row(approval.id, shown_status(approval.status), until, agent, approval.tool, shown)
+    open_console().print(table)
+
+
+@app.command("approve")
+def approve(
+    approval: ApprovalArgument, arguments: ArgumentsOption = None, url: UrlOption = None, key: KeyOption = None
+) -> None:
+    """Allow a call; its run goes on by itself."""
+    edited = _parsed(arguments)
+
+    async def say(client: Client) -> Approval:
+        return await (client.approve(approval) if edited is None else client.edit(approval, edited))
+
+    print(f"{approval}: {call_server(url, key, say).status}")
+
+
+@app.command("reject")
+def reject(
+    approval: ApprovalArgument, reason: ReasonOption = None, url: UrlOption = None, key: KeyOption = None
+) -> None:
+    """Forbid a call; the model is told, and its run goes on without it."""
+    print(f"{approval}: {call_server(url, key, lambda client: client.reject(approval, reason)).status}")
+
+
+def _parsed(arguments: str | None) -> dict[str, JsonValue] | None:
+    if arguments is None:
+        return None
+    try:
+        edited = json.loads(arguments)
+    except ValueError:
+        edited = None
+    if not isinstance(edited, dict):
+        stop_with('--arguments is one JSON object, such as \'{"timezone": "Asia/Tokyo"}\'.', code=2)
+    return edited
