@@ -24,6 +24,7 @@ from mcp_config.server_config import ServerConfig
 from mcp_config.server_variables import build_variables
 from mcp_config.servers_file import load_servers
 from mcp_config.tools import ToolBox
+from nodes.budget import Budget
 from nodes.context import ModelCatalog, RunContext
 from nodes.models.catalog import open_models
 from nodes.state import RunState
@@ -55,7 +56,8 @@ async def graph(config: RunnableConfig) -> CompiledStateGraph[RunState, RunConte
     if not config.get("configurable", {}).get("__is_for_execution__", True):
         return build_graph(agents).compile(name=NAME)
     workshop = await _opening(asyncio.get_running_loop()).opened(configuration)
-    context = RunContext(new_id("run"), OWNER, agents, workshop.models, workshop.tools, role="admin")
+    budget = Budget(agents=agents)
+    context = RunContext(new_id("run"), OWNER, agents, workshop.models, workshop.tools, role="admin", budget=budget)
     return build_graph(agents, context).compile(name=NAME)
 
 
