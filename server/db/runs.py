@@ -72,7 +72,7 @@ class Runs:
             if asked is None:
                 raise Conflict("no_user_message", "This conversation has no user message yet; post one first.")
             rolled_back = await make_way(session, conversation_id, new.multitask)
-            if question is None:
+            if question is None and new.message_id is None:  # else the client says what the branch is
                 await leave_out(session, asked, rolled_back)
             row = _new_row(owner, role, conversation_id, new, revision, asked)
             row.id = after(await _find_newest(session, conversation_id), row.id)

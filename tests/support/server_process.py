@@ -27,6 +27,7 @@ def build_environment(data_dir: Path, **more: str) -> dict[str, str]:
         "OPENAI_API_KEY": "sk-scripted",
         "MCP_SERVERS": SERVERS,
         "PORT": "0",
+        "SHUTDOWN_GRACE_SECONDS": "2",
         "no_proxy": "127.0.0.1",
         **more,
     }
