@@ -8,7 +8,7 @@ import pytest
 
 from config.settings import Settings
 
-pytest_plugins = ["tests.support.fixtures", "tests.support.databases"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.databases", "tests.support.postgres_shop"]
 
 # Weights are fetched once for a machine, so `make test-model` may be told where they are.
 _KEPT = {"MODEL_DIR"}

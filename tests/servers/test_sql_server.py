@@ -7,7 +7,7 @@ import pytest
 
 from mcp_config.servers.sql.shop import create_shop
 from tests.servers.peer import file_names, open_peer, run_to_exit
-from tests.servers.postgres_shop import PostgresShop
+from tests.support.postgres_shop import PostgresShop
 
 pytestmark = pytest.mark.slow
 """Each test starts processes of its own."""

@@ -106,7 +106,9 @@ class PostgresDatabase:
             "work_mem": "16MB",
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        connection = psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS, options=options)
+        # also from a server that was made without an encoding
+        encoding = {"client_encoding": "UTF8"}
+        connection = psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS, options=options, **encoding)
         connection.read_only = True
         return connection
 

@@ -1,4 +1,4 @@
-"""The published attacks of `sql_attacks.yaml`, with the parser in front and against the engine alone."""
+"""A12: the published attacks of `attacks.yaml`, with the parser in front and against the engine alone."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from mcp_config.servers.sql.shop import create_shop
 from tests.servers.peer import Peer, file_names, open_peer
-from tests.servers.postgres_shop import PostgresShop
+from tests.support.postgres_shop import PostgresShop
 
 pytestmark = pytest.mark.slow
 """Each test starts processes of its own."""
@@ -30,7 +30,7 @@ class Attack(BaseModel):
 
 
 def load_attacks(dialect: Literal["sqlite", "postgres"], flags: Sequence[str]) -> list[Attack]:
-    listed = yaml.safe_load(Path(__file__).with_name("sql_attacks.yaml").read_text())
+    listed = yaml.safe_load(Path(__file__).with_name("attacks.yaml").read_text())
     attacks = TypeAdapter(list[Attack]).validate_python(listed)
     return [attack for attack in attacks if dialect in attack.dialects and not (flags and attack.only == "parser")]
 
@@ -41,7 +41,7 @@ async def find_successes(peer: Peer, attacks: Sequence[Attack]) -> dict[str, str
 
 
 @pytest.mark.parametrize("flags", LOCKS)
-async def test_every_attack_on_sqlite_is_refused_and_changes_nothing(flags: list[str], tmp_path: Path) -> None:
+async def test_a12_every_attack_on_sqlite_is_refused_and_changes_nothing(flags: list[str], tmp_path: Path) -> None:
     shop = create_shop(tmp_path)
     before = hashlib.sha256(shop.read_bytes()).hexdigest()
     env = {"SQL_AGENT_DATABASE_URL": f"sqlite:///{shop}"}
@@ -58,7 +58,7 @@ async def test_every_attack_on_sqlite_is_refused_and_changes_nothing(flags: list
 
 @pytest.mark.slow
 @pytest.mark.parametrize("flags", LOCKS)
-async def test_every_attack_on_postgres_is_refused_and_changes_nothing(
+async def test_a12_every_attack_on_postgres_is_refused_and_changes_nothing(
     flags: list[str], postgres_shop: PostgresShop
 ) -> None:
     before = postgres_shop.fingerprint()

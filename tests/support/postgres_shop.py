@@ -1,6 +1,7 @@
 """The sample shop in a real PostgreSQL, with a role that may only read it."""
 
 import sqlite3
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+import pytest
 
 from mcp_config.servers.sql.shop import create_shop
 
@@ -70,3 +72,10 @@ def _fill(url: str, source: Path) -> None:
             with connection.cursor() as cursor:
                 cursor.executemany(f"INSERT INTO {table} VALUES ({marks})".encode(), found)
         connection.execute(_EXTRAS)
+
+
+@pytest.fixture(scope="session")
+def postgres_shop() -> Iterator[PostgresShop]:
+    # not below pytest's own folder: each pytest run closes that to other users, and PostgreSQL never runs as root
+    with tempfile.TemporaryDirectory(prefix="postgres-shop-") as folder, open_postgres_shop(Path(folder)) as shop:
+        yield shop
