@@ -106,9 +106,12 @@ class PostgresDatabase:
             "work_mem": "16MB",
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        # also from a server that was made without an encoding
-        encoding = {"client_encoding": "UTF8"}
-        connection = psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS, options=options, **encoding)
+        connection = psycopg.connect(
+            self._url,
+            connect_timeout=_CONNECT_SECONDS,
+            options=options,
+            client_encoding="UTF8",  # also from a server that was made without an encoding
+        )
         connection.read_only = True
         return connection
 
