@@ -35,15 +35,19 @@ class Remembered:
     text: str
 
 
-class MemoriesFull(Exception):
-    """The user has as many memories as are kept; `str(error)` says how many."""
+class NotRemembered(Exception):
+    """A text is not kept; `str(error)` tells a model why, and `code` is stable."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
 
 
 class MemoryKeeper(Protocol):
     """The memories of each user, never of several."""
 
     async def remember(self, caller: Caller, text: str) -> Remembered:
-        """Keeps a text; one that is there already stays as it is. Raises `MemoriesFull`."""
+        """Keeps a text; one that is there already stays as it is. Raises `NotRemembered`."""
 
     async def recall(self, caller: Caller, query: str, most: int) -> list[Remembered]:
         """Returns the caller's memories that have to do with the query, the likeliest first."""
@@ -56,8 +60,8 @@ def build_memory_tools(memories: MemoryKeeper) -> list[LocalTool]:
     async def remember(call: ToolCall) -> ToolResult:
         try:
             kept = await memories.remember(call.caller, str(call.arguments["text"]))
-        except MemoriesFull as error:
-            return ToolResult("error", f"{error} Forget one first, with memory__forget.", "memories_full")
+        except NotRemembered as error:
+            return ToolResult("error", str(error), error.code)
         return ToolResult("ok", f"Remembered as {kept.id}.")
 
     async def recall(call: ToolCall) -> ToolResult:

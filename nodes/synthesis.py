@@ -64,4 +64,6 @@ async def _write_answer(state: RunState, context: RunContext, step_id: str, say:
         earlier=state["results"],
     )
     prompt = build_prompt(brief, (), model.context_tokens)
+    if prompt.shortened:
+        say("reasoning", "The message is longer than this model can read; its middle was left out.\n")
     return await take_turn(model, prompt.messages, (), say, "answer")

@@ -64,7 +64,9 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         registry = open_registry(configuration.servers, in_force.policies, find_agent, deadlines, guards)
         tools = await stack.enter_async_context(registry)
         tools.add_local(build_artifact_tool(shelf))
-        memories = Memories(await stack.enter_async_context(open_memory_store(settings.database_url)))
+        memories = Memories(
+            await stack.enter_async_context(open_memory_store(settings.database_url)), store.conversations.is_temporary
+        )
         for tool in build_memory_tools(memories):
             tools.add_local(tool)
         surroundings = Surroundings(shelf, Recollection(memories, tools.foresee))

@@ -9,7 +9,7 @@ from server.db.database import Database
 from server.db.once import Once
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
-from server.db.tables import ConversationRow
+from server.db.tables import ConversationRow, RunRow
 from server.db.turns import find_active, refuse_active
 from server.errors import NotFound
 from server.resources import Conversation, NewConversation, Page, PageQuery
@@ -38,6 +38,13 @@ class Conversations:
         """Raises: NotFound."""
         async with self._database.read() as session:
             return _resource(await get_conversation(session, owner, conversation_id))
+
+    async def is_temporary(self, run_id: str) -> bool:
+        """Returns whether a run belongs to a conversation of which its client keeps nothing."""
+        rows = select(ConversationRow.labels).join(RunRow, RunRow.conversation_id == ConversationRow.id)
+        async with self._database.read() as session:
+            labels = await session.scalar(rows.where(RunRow.id == run_id))
+            return bool(labels and labels.get("temporary") == "true")
 
     async def page(self, owner: str, query: PageQuery) -> Page[Conversation]:
         rows = select(ConversationRow).where(ConversationRow.owner == owner)

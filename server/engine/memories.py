@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from config.ids import new_id
 from mcp_config.guards import Foresight
-from mcp_config.memory_tools import RECALL_MEMORIES, MemoriesFull, Remembered
+from mcp_config.memory_tools import RECALL_MEMORIES, NotRemembered, Remembered
 from mcp_config.registry import UnknownTool
 from mcp_config.tools import Caller, ToolCall
 from server.engine.likeness import build_words, rank
@@ -42,8 +42,9 @@ class _Value(BaseModel):
 class Memories:
     """Satisfies `mcp_config.memory_tools.MemoryKeeper`."""
 
-    def __init__(self, store: BaseStore) -> None:
-        self._store = store
+    def __init__(self, store: BaseStore, is_temporary: Callable[[str], Awaitable[bool]]) -> None:
+        """`is_temporary` says of a run whether its client keeps nothing of the conversation."""
+        self._store, self._is_temporary = store, is_temporary
 
     async def all(self, owner: str) -> list[Memory]:
         """Returns all that is remembered about an owner, the oldest first."""
@@ -70,12 +71,15 @@ class Memories:
             await self._store.adelete(_namespace(owner), memory.id)
 
     async def remember(self, caller: Caller, text: str) -> Remembered:
+        if caller.run_id is not None and await self._is_temporary(caller.run_id):
+            raise NotRemembered("temporary_chat", "This chat is temporary: nothing of it is remembered.")
         text = " ".join(text.split())
         present = await self.all(caller.owner)
         if same := next((memory for memory in present if memory.text.casefold() == text.casefold()), None):
             return Remembered(same.id, same.text)
         if len(present) >= MAX_MEMORIES:
-            raise MemoriesFull(f"{MAX_MEMORIES} things are remembered, and no more are kept.")
+            full = f"{MAX_MEMORIES} things are remembered, and no more are kept: forget one first."
+            raise NotRemembered("memories_full", full)
         value = _Value(
             owner=caller.owner, text=text, agent=caller.agent, run_id=caller.run_id, created_at=datetime.now(UTC)
         )

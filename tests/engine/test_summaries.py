@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from langchain_core.messages import AnyMessage
 
-from nodes.models.port import ChatModel, Usage
+from mcp_config.tools import JsonObject, ToolSpec
+from nodes.models.port import ChatModel, ModelReply, StructuredReply, TextDelta, Usage
 from server.db.summaries import Summary
 from server.engine.summarizer import Summarizer, count_folded, is_long
 from server.resources import NewConversation, NewMessage, NewRun, Run
@@ -33,11 +35,34 @@ class ChoreModel:
         return self.model
 
 
+@dataclass(frozen=True)
+class Renamed:
+    """A model that says it is another."""
+
+    model: ChatModel
+    name: str
+
+    @property
+    def context_tokens(self) -> int:
+        return self.model.context_tokens
+
+    async def ready(self) -> None:
+        await self.model.ready()
+
+    def stream(
+        self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
+    ) -> AsyncIterator[TextDelta | ModelReply]:
+        return self.model.stream(messages, tools)
+
+    async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
+        return await self.model.structured(messages, name, schema)
+
+
 @asynccontextmanager
-async def open_summarizer(house: House) -> AsyncIterator[Told]:
+async def open_summarizer(house: House, name: str = "openai:scripted") -> AsyncIterator[Told]:
     told = Told()
     edition = await house.registry.present()
-    chores = ChoreModel(edition.models.for_agent(edition.agents["general"]))
+    chores = ChoreModel(Renamed(edition.models.for_agent(edition.agents["general"]), name))
     summarizer = Summarizer(house.store, house.registry, chores, told.usage.append)
     house.store.feed.watch(summarizer.observe)
     try:
@@ -93,6 +118,7 @@ async def _answered(house: House, question: str, conversation_id: str) -> Run:
     return run
 
 
+@pytest.mark.slow
 async def test_what_falls_out_is_summed_up_after_the_answer_and_again_with_what_follows(site: Site) -> None:
     script, gate = site.script, asyncio.Event()
     async with site.house() as house, open_summarizer(house) as told:
@@ -150,6 +176,23 @@ async def test_failed_summary_harms_nothing_and_is_tried_again_after_the_next_an
         await site.script.requested(SUMS_UP)
         await _answered(house, "question two", conversation)
         assert (await _summary(house, ids[-1])).content == "GREEN TEA."
+
+
+@pytest.mark.slow
+async def test_model_of_this_machine_is_asked_only_when_it_must_be_and_gives_way_to_a_run(site: Site) -> None:
+    async with site.house() as house, open_summarizer(house, "embedded:small"):
+        conversation, _ = await _converse(house, [f"old word {n}" for n in range(50)])
+        _recording(site.script, "question", "One.")
+        await _answered(house, "question one", conversation)
+        assert not any(map(SUMS_UP, site.script.requests))
+        await _go_on(house, conversation, [f"new word {n}" for n in range(20)])
+        site.script.when(SUMS_UP, Replies.text("").held(asyncio.Event()), Replies.text("GREEN TEA."))
+        await _answered(house, "question two", conversation)
+        asked = await site.script.requested(SUMS_UP)
+        run = await _answered(house, "question three", conversation)
+        async with asyncio.timeout(5):
+            await asked.gone.wait()
+        assert (await _summary(house, run.message_id or "")).content == "GREEN TEA."
 
 
 async def test_short_conversation_is_never_summed_up(site: Site) -> None:

@@ -43,11 +43,11 @@ class Guests:
         await self.run(who, question, agent)
         return json.dumps([request.body for request in asked])
 
-    async def prompt_in_webui(self, user: str, question: str, *calls: tuple[str, Json]) -> str:
+    async def prompt_in_webui(self, user: str, question: str, *calls: tuple[str, Json], chat: str = "") -> str:
         asked = self._record(question, *calls)
         claims = {"sub": user, "role": "user", "iss": "open-webui", "exp": int(time.time()) + 300}
         body = {"model": "pal", "messages": [{"role": "user", "content": question}]}
-        headers = {"X-OpenWebUI-User-Jwt": jwt.encode(claims, SECRET, algorithm="HS256")}
+        headers = {"X-OpenWebUI-User-Jwt": jwt.encode(claims, SECRET, algorithm="HS256"), "X-OpenWebUI-Chat-Id": chat}
         (await self.ann.post("/v1/chat/completions", json=body, headers=headers)).raise_for_status()
         return json.dumps([request.body for request in asked])
 
@@ -124,6 +124,13 @@ async def test_users_of_open_webui_under_one_key_share_no_memories(guests: Guest
     assert "Quixotica" not in await guests.prompt_in_webui("alice2", "how is my boat called? (alice2)")
     assert "Quixotica" not in await guests.prompt(guests.ann, "how is my boat called? (ann)")
     assert (await guests.ann.get("/v1/memories")).json()["data"] == []
+
+
+async def test_nothing_of_a_temporary_chat_is_remembered(guests: Guests) -> None:
+    fact: Json = {"text": "The user's yacht is called Obliviana."}
+    told = await guests.prompt_in_webui("carol", "keep my yacht", ("memory__remember", fact), chat="temporary:1")
+    assert "This chat is temporary" in told
+    assert "Obliviana" not in await guests.prompt_in_webui("carol", "how is my yacht called?")
 
 
 async def test_policy_that_denies_recalling_keeps_memories_out_of_the_prompt(
