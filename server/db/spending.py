@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import select, update
+from sqlalchemy import select, true, update
 
 from graph.events import RunEvent, StepCompleted, StepFailed, StepStarted, Usage, run_events
 from nodes.models.port import Usage as Taken
@@ -77,8 +77,10 @@ async def _read_marks(session: ReadSession, run_id: str) -> list[RunEvent]:
     telling = {
         seq: (kind, text) for seq, kind, text in await session.execute(of_run.where(EventRow.type.in_(_TELLING)))
     }
-    last = await session.scalar(select(EventRow.seq).where(EventRow.run_id == run_id).order_by(EventRow.seq.desc()))
-    ends = {seq - 1 for seq, (kind, _) in telling.items() if kind == "run.resumed"} | {last}
-    for seq, kind, text in await session.execute(of_run.where(EventRow.seq.in_(ends - telling.keys()))):
-        telling[seq] = (kind, text)
+    # what a person answers is no work: it comes when the run waits, perhaps for a day
+    worked = of_run.where(EventRow.type != "approval.resolved").order_by(EventRow.seq.desc()).limit(1)
+    resumed = [seq for seq, (kind, _) in telling.items() if kind == "run.resumed"]
+    for before in (*(EventRow.seq < seq for seq in resumed), true()):
+        for seq, kind, text in await session.execute(worked.where(before)):
+            telling[seq] = (kind, text)
     return [run_events.validate_json(telling[seq][1]) for seq in sorted(telling)]

@@ -1,16 +1,18 @@
 """Runs that wait for a person: suspended, answered once, carried on; across restarts, cancels and expiry."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from graph.events import ApprovalRequested, ApprovalResolved, RunResumed, ToolCallResult
 from mcp_config.tools import Answer
 from server.approval_resources import Approval
+from server.db.sessions import WriteSession
 from server.db.tables import RunRow
 from server.errors import Conflict, NotFound
-from server.resources import PageQuery, Run
+from server.resources import PageQuery, Run, RunStatus
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final, read_to_end, transcript
 from tests.graph.laws import check_laws
@@ -179,3 +181,47 @@ async def test_waiting_run_survives_a_restart_untouched_and_completes_after_it(s
     assert [event.attempt for event in log if isinstance(event, RunResumed)] == [2]
     assert [call.tool for call in [*house.tools.acts, *second.tools.acts]] == ["time__now", "time__set"]
     assert len(site.script.requests) == asked + 1
+
+
+async def test_waiting_takes_no_time_of_the_runs_budget(house: House) -> None:
+    run = await ask(house, "set the clock", agent_id="clock")
+    [approval] = await waiting(house, run)
+    before = (await house.store.spending.read(run.id)).seconds
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    event = ApprovalResolved(run_id=run.id, at=tomorrow, approval_id=approval.id, decision="approve", by=OWNER)
+
+    async def note(session: WriteSession) -> None:
+        await house.store.events.note(session, await session.get_one(RunRow, run.id), event)
+
+    await house.store.database.write(note)
+    assert (await house.store.spending.read(run.id)).seconds == before
+
+
+@pytest.mark.slow
+async def test_run_killed_around_its_question_ends_right_and_calls_once(site: Site) -> None:
+    """Of every state that a crash can leave behind: the log, the question and the checkpoint as they then were."""
+    for moment in ("asked", "suspended", "answered", "queued again"):
+        async with site.house() as house:
+            run = await ask(house, "set the clock", agent_id="clock")
+            [approval] = await waiting(house, run)
+            if moment in ("answered", "queued again"):
+                await house.store.approvals.resolve(OWNER, approval.id, Answer("approve"), OWNER)
+            if moment in ("asked", "answered"):  # the process died before it could let the run wait
+                await set_status(house, run, "running")
+        async with site.house() as second:
+            if moment in ("asked", "suspended"):
+                [approval] = await waiting(second, run)
+                await answer(second, approval)
+            log = await read_to_end(second, run.id)
+            assert await losses(second, run) == (1 if moment in ("asked", "answered") else 0)
+        check_laws(log)
+        assert log[-1].type == "run.completed"
+        assert [call.tool for call in [*house.tools.acts, *second.tools.acts]] == ["time__now", "time__set"], moment
+        assert sum(isinstance(event, ApprovalRequested) for event in log) == 1
+
+
+async def set_status(house: House, run: Run, status: RunStatus) -> None:
+    async def write(session: WriteSession) -> None:
+        await session.execute(update(RunRow).where(RunRow.id == run.id).values(status=status))
+
+    await house.store.database.write(write)
