@@ -118,6 +118,33 @@ async def test_ended_runs_of_a_conversation_are_not_looked_at(store: Store, data
         assert "unfinished_runs" in plan or "one_run_under_way" in plan, (statement.text, plan)
 
 
+async def test_order_holds_when_the_clock_was_set_back_between_two_starts(store: Store, database_url: str) -> None:
+    conversation_id = await converse(store, "said by a clock that was ahead")
+    first = await queue(store, conversation_id)
+    ahead = _set_ahead(database_url, first.id)
+    await say(store, conversation_id, "said after it was set back")
+    second = await queue(store, conversation_id)
+    assert second.id > ahead
+    assert await store.runs.find_next(conversation_id) == ahead
+    assert await store.runs.claim(second.id) is None
+    await answer(store, await claim(store, ahead))
+    taken = await claim(store, second.id)
+    branch = await store.messages.branch(taken.input_id, 9)
+    assert [each.content for each in branch] == ["said by a clock that was ahead", "Hi.", "said after it was set back"]
+
+
+def _set_ahead(database_url: str, run_id: str) -> str:
+    """Gives a run and its question ids of the far future, behind the product's back; returns the run's."""
+    engine = create_engine(_sync(database_url))
+    with engine.begin() as connection:
+        input_id: str = connection.scalar(text("SELECT input_id FROM runs"))
+        run, question = (f"{each[:4].rstrip('_')}_f{each.partition('_')[2][1:]}" for each in (run_id, input_id))
+        connection.execute(text("UPDATE messages SET id = :question"), {"question": question})
+        connection.execute(text("UPDATE runs SET id = :run, input_id = :question"), {"run": run, "question": question})
+    engine.dispose()
+    return run
+
+
 def _copy_run(database_url: str, run_id: str, times: int) -> None:
     """Gives its conversation many runs that ended, behind the product's back."""
     columns = [column.name for column in RunRow.__table__.columns if column.name != "id"]

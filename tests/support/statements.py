@@ -54,7 +54,8 @@ def watching() -> Iterator[Watch]:
 
     def follow(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         adapter: Any = connection  # SQLAlchemy's own, whose type has no stubs
-        if hasattr(adapter.driver_connection, "set_progress_handler"):
+        # the migrations' own connection is sqlite3's, PostgreSQL's has no such thing: neither is counted
+        if hasattr(getattr(adapter, "driver_connection", None), "set_progress_handler"):
             adapter.run_async(lambda driver: driver.set_progress_handler(count, _STEP))
 
     event.listen(Engine, "before_cursor_execute", note)
