@@ -23,7 +23,7 @@ studio_url := http://127.0.0.1:$(studio_port)
 lock := $(bin)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
-.PHONY: help install run dev check format lint types layers quick fix test test-model test-browser compose-check eval studio notebooks lock clean
+.PHONY: help install run dev check format lint types layers quick fix test faults test-model test-browser compose-check eval studio notebooks lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,10 @@ fix: dev ## format, and mend what ruff can
 
 test: dev ## run all tests but those of the embedded model and of the browser
 	@$(pytest) -m "not model and not browser"
+
+faults: dev ## break the real server in every way there is a test for: more points, more readers
+	@FAULTS_POINTS=$(or $(POINTS),20) FAULTS_READERS=1000 \
+		$(pytest) tests/faults
 
 test-model: dev ## run the embedded model end to end (1.1 GB of weights, fetched once)
 	@$(bin)/python -m pytest -m model
