@@ -113,12 +113,15 @@ async def test_next_message_succeeds_wherever_the_run_before_it_was_met(
 async def test_of_many_messages_at_once_the_last_to_interrupt_is_answered(
     house: House, scripted_model: ScriptedModel
 ) -> None:
+    gate = asyncio.Event()
+    scripted_model.always(says("next"), Replies.text("fine").held(gate))
     stage = Stage(house, scripted_model)
     first = await ask(house, Case("model.delta", 0).question, agent_id="clock")
     new = NewRun(agent_id="general", multitask="interrupt")
     await house.store.messages.add(OWNER, first.conversation_id, NewMessage(content="next"))
     asked = [house.engine.create_run(OWNER, "user", first.conversation_id, new) for _ in range(5)]
     runs = sorted(await asyncio.gather(*asked), key=lambda run: run.id)
+    gate.set()  # none of them could come to its end before the last was there
     ended = [(await final(house, run)).status for run in (first, *runs)]
     assert ended == ["cancelled"] * 5 + ["completed"]
     assert stage.acts == []
