@@ -63,8 +63,8 @@ test: dev ## run all tests but those of the embedded model and of the browser
 	@$(pytest) -m "not model and not browser"
 
 faults: dev ## break the real server in every way there is a test for: more points, more readers
-	@FAULTS_POINTS=$(or $(POINTS),20) FAULTS_READERS=1000 \
-		$(pytest) tests/faults
+	@FAULTS_POINTS=$(or $(POINTS),20) FAULTS_READERS=1000 SCHEMATHESIS_EXAMPLES=20 \
+		$(pytest) tests/faults tests/http/test_schemathesis.py
 
 test-model: dev ## run the embedded model end to end (1.1 GB of weights, fetched once)
 	@$(bin)/python -m pytest -m model
