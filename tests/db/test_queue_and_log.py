@@ -216,6 +216,6 @@ class QueueAndLog(RuleBasedStateMachine):
 
 
 QueueAndLog.TestCase.settings = settings(
-    max_examples=5, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestQueueAndLog = QueueAndLog.TestCase
