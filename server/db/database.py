@@ -120,15 +120,13 @@ def _sqlite_engine(address: URL, *, read_only: bool) -> AsyncEngine:
 def configure_sqlite(connection: DBAPIConnection, *, read_only: bool = False) -> None:
     """Sets up one connection; `synchronous=FULL`, because NORMAL loses the last commits when the power goes."""
     connection.isolation_level = None  # the driver begins nothing by itself: the engine's `begin` does
-    # of a new file only, and first: afterwards it takes a VACUUM
-    pragmas = [
-        "auto_vacuum=INCREMENTAL",
-        "busy_timeout=5000",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ]
     cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=5000")
+    cursor.execute("PRAGMA page_count")
+    if cursor.fetchone() == (0,):
+        # of a new file only, and before anything else: it writes, and afterwards it takes a VACUUM
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]
     for pragma in [*pragmas, f"query_only={'ON' if read_only else 'OFF'}"]:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

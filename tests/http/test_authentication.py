@@ -17,6 +17,8 @@ FILLED = {
     "version": "1",
     "name": "time__convert_time",
     "artifact_id": f"art_{ID}",
+    "approval_id": f"appr_{ID}",
+    "memory_id": f"mem_{ID}",
 }
 
 
