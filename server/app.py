@@ -31,6 +31,7 @@ from server.routes import (
     messages,
     policies,
     runs,
+    tokens,
     tools,
 )
 from server.version import VERSION
@@ -54,6 +55,7 @@ _ROUTERS: Final = (
     artifacts.router,
     policies.router,
     audit.router,
+    tokens.router,
     memories.router,
     completions.router,
     health.router,

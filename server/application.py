@@ -11,7 +11,7 @@ from server.db.store import Store
 from server.engine.approving import Approving
 from server.engine.engine import Engine
 from server.engine.memories import Memories
-from server.keys import KeyRing
+from server.identity.credentials import Credentials
 from server.metrics import Metrics
 from server.policies import PolicyBook
 from server.registry import AgentRegistry
@@ -19,7 +19,7 @@ from server.registry import AgentRegistry
 
 @dataclass(frozen=True)
 class Application:
-    keys: KeyRing
+    credentials: Credentials
     store: Store
     agents: AgentRegistry
     policies: PolicyBook

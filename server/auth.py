@@ -8,9 +8,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from server.application import Application
 from server.docs_page import ASSETS
-from server.errors import Forbidden, Unauthenticated
-from server.keys import KeyRing, Principal
+from server.errors import ApiError, Forbidden
+from server.keys import Principal
 from server.websocket import find_key, refuse
 
 OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
@@ -24,12 +25,11 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not _is_open(scope["path"]):
-            keys: KeyRing = scope["state"]["application"].keys
-            scope["state"]["principal"] = _authenticate(keys, Headers(scope=scope).get("authorization", ""))
+            scope["state"]["principal"] = await _identify(scope, Headers(scope=scope).get("authorization", ""))
         if scope["type"] == "websocket":
             try:
-                scope["state"]["principal"] = _authenticate_socket(scope)
-            except Unauthenticated as error:
+                scope["state"]["principal"] = await _identify(scope, _authorization_of_socket(scope))
+            except ApiError as error:
                 await refuse(WebSocket(scope, receive, send), error)
                 return
         await self._app(scope, receive, send)
@@ -39,19 +39,14 @@ def _is_open(path: str) -> bool:
     return path in OPEN_PATHS or path.startswith(f"{ASSETS}/")
 
 
-def _authenticate_socket(scope: Scope) -> Principal:
-    keys: KeyRing = scope["state"]["application"].keys
+async def _identify(scope: Scope, authorization: str) -> Principal:
+    app: Application = scope["state"]["application"]
+    return await app.credentials.identify(authorization)
+
+
+def _authorization_of_socket(scope: Scope) -> str:
     offered = find_key(scope["subprotocols"])
-    return _authenticate(keys, f"Bearer {offered}" if offered else Headers(scope=scope).get("authorization", ""))
-
-
-def _authenticate(keys: KeyRing, authorization: str) -> Principal:
-    scheme, _, key = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise Unauthenticated("no_api_key", "Send an API key: `Authorization: Bearer <key>`.")
-    if (principal := keys.find(key.strip())) is None:
-        raise Unauthenticated("wrong_api_key", "This API key is not known here.")
-    return principal
+    return f"Bearer {offered}" if offered else Headers(scope=scope).get("authorization", "")
 
 
 _scheme: Final = HTTPBearer(auto_error=False, description="An API key; `make run` prints the generated one.")

@@ -32,6 +32,7 @@ from server.resources import (
     Tool,
     ToolCall,
 )
+from server.token_resources import MadeToken, NewToken, Token
 
 __all__ = ["Client", "ClientError", "open_client"]
 
@@ -181,6 +182,16 @@ class Client(Transport):
         """Says what would become of a call: `question` may hold `arguments`, `agent`, `user`, `role` and `read`."""
         body: JsonObject = {name: value for name, value in question.items() if value is not None}
         return await self.send(Check, "POST", f"/v1/tools/{tool}/check", body)
+
+    async def make_token(self, new: NewToken) -> MadeToken:
+        """Makes an API key (admins only); what it is, is in this answer and nowhere else."""
+        return await self.send(MadeToken, "POST", "/v1/tokens", new.model_dump(mode="json"))
+
+    async def tokens(self) -> list[Token]:
+        return [token async for token in self.all_of(Page[Token], "/v1/tokens")]
+
+    async def revoke_token(self, token_id: str) -> None:
+        await self.exchange("DELETE", f"/v1/tokens/{token_id}")
 
     async def policies(self) -> PolicySet:
         """Returns the tool policies in force (admins only)."""

@@ -30,7 +30,7 @@ from server.engine.memory_store import open_memory_store
 from server.engine.sole_use import open_sole_use
 from server.engine.summarizer import Summarizer
 from server.engine.sweeping import build_keep_for, open_sweeping
-from server.keys import KeyRing, load_api_keys
+from server.identity.credentials import open_credentials
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
 from server.registry import AgentRegistry
@@ -45,7 +45,6 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         Unavailable: the database or the data folder cannot be used.
     """
     configuration = load_configuration(settings)
-    keys = KeyRing(load_api_keys(settings))
 
     def find_agent(agent_id: str) -> AgentSpec | None:
         return agents.find_last(agent_id)  # bound below: agents run on tools, and tools ask who may call them
@@ -57,6 +56,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         store = await stack.enter_async_context(open_store(settings.database_url, patience))
         models = await stack.enter_async_context(open_models(settings, configuration.agents))
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
+        credentials = await stack.enter_async_context(open_credentials(settings, store.tokens))
         shelf = ArtifactShelf(store)
         in_force = await load_policies_in_force(store.policies, configuration.policies)
         rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
@@ -90,7 +90,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         ledger = ToolLedger(store)
         approving = open_approving(store, running, tools, ledger, guards.audit, settings.approval_seconds)
         yield Application(
-            keys=keys,
+            credentials=credentials,
             store=store,
             agents=agents,
             policies=policies,

@@ -12,6 +12,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from config.api_keys import ApiKey, Role
+from config.errors import ConfigError
+from config.exposure import SHORTEST_KEY, find_weakness, is_loopback
 from config.settings import Settings
 
 GENERATED_KEY_FILE: Final = "api_key"
@@ -27,6 +29,8 @@ class Principal:
 
 PRODUCT: Final = Principal("open-agent", "service")
 """Who does what nobody asked for."""
+COMMAND_LINE: Final = Principal("command-line", "admin")
+"""Who works on the database itself: whoever may read its files."""
 
 
 class KeyRing:
@@ -46,8 +50,13 @@ class KeyRing:
 
 
 def load_api_keys(settings: Settings) -> tuple[ApiKey, ...]:
-    """Returns the configured keys, or the generated one, which the first start makes."""
+    """Returns the configured keys, or the generated one, which the first start makes.
+
+    Raises:
+        ConfigError: others than this machine would reach a server whose key can be guessed.
+    """
     if settings.api_keys:
+        _refuse_weak(settings)
         return settings.api_keys
     key = _load_generated_key(settings.data_dir / GENERATED_KEY_FILE)
     return (ApiKey(name="admin", role="admin", key=SecretStr(key)),)
@@ -57,12 +66,23 @@ def where_the_key_is(settings: Settings) -> str:
     return "in API_KEYS" if settings.api_keys else f"in {settings.data_dir / GENERATED_KEY_FILE}"
 
 
+def _refuse_weak(settings: Settings) -> None:
+    if not is_loopback(settings.host) and (weakness := find_weakness(settings.api_keys)):
+        raise ConfigError(
+            f"API_KEYS: {weakness}, and HOST={settings.host} is reached from the network. "
+            "Make a key that nobody guesses: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+
+
 def _load_generated_key(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_text().strip()
+        key = path.read_text().strip()
+        if len(key) < SHORTEST_KEY:  # a disk that was full left it empty, or someone wrote one by hand
+            raise ConfigError(f"{path} holds no key: remove it, and the next start makes one.") from None
+        return key
     key = f"oa-{secrets.token_urlsafe(32)}"
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{key}\n")

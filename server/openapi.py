@@ -37,6 +37,7 @@ _TAGS: Final = [
     {"name": "artifacts", "description": "Results and files that are too long for a prompt, or no text, kept whole."},
     {"name": "policies", "description": "Which tool calls are allowed, asked about or denied, and how often."},
     {"name": "audit", "description": "Who did what, by which rule, with what outcome."},
+    {"name": "tokens", "description": "API keys that are made and revoked here."},
     {"name": "memories", "description": "What agents remember about the caller."},
     {"name": "openai", "description": "The same agents and runs, as OpenAI's clients expect them."},
     {"name": "health", "description": "Is it alive, is it ready, what is it."},

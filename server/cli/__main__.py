@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, Listed]] = {
         "server.cli.policy:app", "The rules for tool calls: what they are, and what they say of a call.", _TALK
     ),
     "approvals": Listed("server.cli.approvals:app", "Tool calls that wait for a person, and answering them.", _TALK),
+    "token": Listed("server.cli.token:app", "API keys: made, listed, revoked.", _RUN),
     "serve": Listed(
         "server.cli.serve:serve", "Start the server and print its address, the API key and a line to try it with.", _RUN
     ),

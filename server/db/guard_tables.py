@@ -59,14 +59,14 @@ class TokenRow(Row):
     """An API key that was made here: of its secret, only the hash."""
 
     __tablename__ = "tokens"
-    __table_args__ = (Index("tokens_by_hash", "hash", unique=True),)
+    __table_args__ = (Index("tokens_by_prefix", "prefix", unique=True),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     """The owner of what it makes."""
     role: Mapped[Role] = mapped_column(String(16))
     prefix: Mapped[str] = mapped_column(String(16))
-    """How it begins, for people to tell keys apart."""
+    """How it begins: to look it up by, and for people to tell keys apart."""
     hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]

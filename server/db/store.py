@@ -25,6 +25,7 @@ from server.db.retention import Retention
 from server.db.runs import Runs
 from server.db.spending import Spendings
 from server.db.summaries import Summaries
+from server.db.tokens import Tokens
 from server.db.tool_calls import ToolCalls
 
 
@@ -46,6 +47,7 @@ class Store:
     retention: Retention
     policies: PolicyVersions
     audit: AuditTrail
+    tokens: Tokens
     feed: Feed
 
     async def check(self) -> None:
@@ -84,5 +86,6 @@ async def open_store(database_url: str, approval_patience: timedelta = timedelta
             retention=Retention(database),
             policies=PolicyVersions(database),
             audit=AuditTrail(database),
+            tokens=Tokens(database),
             feed=feed,
         )

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 from config.api_keys import Role
 from server.approval_resources import Resolution
 from server.resources import Agent, NewConversation, NewFork, NewMessage, NewPolicies, NewRun, Request, Rollback
+from server.token_resources import NewToken
 
 
 class Invocation(Request):
@@ -70,3 +71,4 @@ ResolutionBody = Annotated[
 InvocationBody = Annotated[Invocation, _example("The clock", {"arguments": {"timezone": "Asia/Tokyo"}})]
 PolicyBody = Annotated[NewPolicies, _example("Two rules and two rates", _POLICIES)]
 QuestionBody = Annotated[Question, _example("May the tool agent look at the clock?", _QUESTION)]
+TokenBody = Annotated[NewToken, _example("a service's key", {"name": "ci", "role": "service"})]

@@ -177,7 +177,7 @@ def _tokens() -> None:
         _moment("revoked_at", nullable=True),
         _moment("last_used_at", nullable=True),
     )
-    op.create_index("tokens_by_hash", "tokens", ["hash"], unique=True)
+    op.create_index("tokens_by_prefix", "tokens", ["prefix"], unique=True)
 
 
 def _policy_versions() -> None:
