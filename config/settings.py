@@ -72,6 +72,7 @@ def _inline_or_path(value: str) -> str:
 
 
 FilePath = Annotated[Path, AfterValidator(from_checkout)]
+Names = Annotated[list[str], BeforeValidator(_split)]
 FilePaths = Annotated[list[FilePath], BeforeValidator(_split)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 DatabaseUrl = Annotated[str, AfterValidator(parse_database_url)]
@@ -109,6 +110,11 @@ class Settings(BaseSettings):
     """0 takes a free port."""
     max_body_bytes: int = Field(default=10_000_000, gt=0)
     """A request with a larger body is refused."""
+
+    mcp_allowed_hosts: Names = ["localhost", "127.0.0.1", "[::1]"]
+    """The names by which MCP clients may reach `/mcp`, with any port; `host` is always one."""
+    mcp_allowed_origins: Names = ["http://localhost", "http://127.0.0.1"]
+    """The web pages from which browsers may reach `/mcp`, with any port."""
 
     # Who may come in
     auth_mode: Literal["apikey"] = "apikey"

@@ -54,6 +54,16 @@ def approval(approvals: Approvals | None, tool: OfferedTool, decision: Decision,
     return ask
 
 
+def unasked(decision: Decision) -> Ask:
+    """For what nobody can be asked about."""
+
+    async def refuse(request: ToolCall, following: CallTool) -> ToolResult:
+        del following
+        return _left(request, decision, somebody=False)
+
+    return refuse
+
+
 def refused(tool: str, answer: Answer) -> ToolResult:
     """Returns what a model is told of a call that nobody allowed."""
     if answer.decision == "expire":

@@ -6,6 +6,7 @@ Calls come from any task and only wait here. What this server does wrong stays h
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
@@ -13,9 +14,11 @@ from pydantic import JsonValue
 
 from mcp_config.definitions import Listing, build_listing
 from mcp_config.errors import CallTimedOut, NeverSent, RemoteError, ServerLost, ServerUnavailable, ToolError
+from mcp_config.live import Abandoned, Live, ToolsChanged
 from mcp_config.sandbox.grants import Kind
 from mcp_config.sdk import Session, describe_failure, open_session
 from mcp_config.server_config import ServerConfig
+from mcp_config.talkback import Changed, Client, Ears, Notice
 from mcp_config.tools import JsonObject
 from mcp_config.warden import Warden
 
@@ -49,26 +52,6 @@ class ServerHealth:
     """The one in force."""
 
 
-@dataclass(frozen=True)
-class _Abandoned:
-    """A call nobody waits for any more; `late` when its deadline passed."""
-
-    request: int
-    late: bool
-
-
-class _Changed: ...
-
-
-@dataclass
-class _Live:
-    """A session that is up, what its owner is to look at, and how many calls wait on it."""
-
-    session: Session
-    mailbox: asyncio.Queue[_Abandoned | _Changed | ToolError]
-    in_flight: int = 0
-
-
 class Connection:
     """Its owner task runs `own`; everyone else asks how it is, what it offers, and calls."""
 
@@ -81,9 +64,18 @@ class Connection:
         self._tell_changed = changed
         self._state: ServerState = "starting"
         self._detail = ""
-        self._live: _Live | None = None
+        self._live: Live | None = None
         self._turned = asyncio.Event()
         self._refresh_due = False
+        self.standing: dict[str, tuple[str, JsonObject]] = {}
+        """What every session is asked at its start: the log level, the resources whose changes are wanted."""
+        self.watchers: set[Callable[[Notice], None]] = set()
+        """Who is told what the server says of itself."""
+
+    @property
+    def offers(self) -> JsonObject:
+        """The server's capabilities; none while it is not up."""
+        return self._live.session.offers if self._live else {}
 
     @property
     def health(self) -> ServerHealth:
@@ -120,8 +112,9 @@ class Connection:
         """Lives through one session and returns in a line why it ended."""
         try:
             async with asyncio.timeout(self._start_timeout) as deadline:
-                async with open_session(self.config, self._warden, self._on_tools_changed) as session:
-                    live = _Live(session, asyncio.Queue())
+                ears = Ears(self._hear, samples=self.config.samples)
+                async with open_session(self.config, self._warden, ears) as session:
+                    live = Live(session, ears.board)
                     session.lost.add_done_callback(lambda lost: live.mailbox.put_nowait(lost.result()))
                     await self._start(live)
                     deadline.reschedule(None)
@@ -133,21 +126,24 @@ class Connection:
             return self.config.without_secrets(describe_failure(error))
         raise AssertionError("a session is watched until it ends")
 
-    async def _start(self, live: _Live) -> None:
+    async def _start(self, live: Live) -> None:
         await live.session.initialize()
         try:
-            listing = await self._list(live.session)
+            for method, params in self.standing.values():
+                with suppress(RemoteError):
+                    await live.session.request(method, params)
+            listing = await self._list(live.session) if _has_tools(live.session.offers) else Listing(())
         except NeverSent:
             raise await live.session.why_lost() from None
         self._live = live
         self._offer(listing)
 
-    async def _watch(self, live: _Live) -> None:
+    async def _watch(self, live: Live) -> None:
         while True:
             match await live.mailbox.get():
-                case _Abandoned() as call:
+                case Abandoned() as call:
                     await self._let_go(live, call)
-                case _Changed():
+                case ToolsChanged():
                     self._refresh_due = False
                     await self._refresh(live)
                 case ToolError() as fault:
@@ -155,13 +151,13 @@ class Connection:
                 case unreachable:
                     assert_never(unreachable)
 
-    async def _let_go(self, live: _Live, call: _Abandoned) -> None:
+    async def _let_go(self, live: Live, call: Abandoned) -> None:
         """Tells the server to stop working for nobody.
 
         One that does not even answer a ping then is sick: its processes are ended. So they are after a missed deadline,
         if no other call would suffer by it.
         """
-        sick = call.late and live.in_flight == 0
+        sick = call.late and not live.board.busy
         try:
             async with asyncio.timeout(_PING_SECONDS):
                 await live.session.cancel(call.request)
@@ -174,7 +170,7 @@ class Connection:
         if sick:
             live.session.lose(ServerLost("did not answer in time and is started again"))
 
-    async def _refresh(self, live: _Live) -> None:
+    async def _refresh(self, live: Live) -> None:
         try:
             async with asyncio.timeout(self._start_timeout):
                 listing = await self._list(live.session)
@@ -186,11 +182,18 @@ class Connection:
         self.listing = listing
         self._turn("degraded" if listing.quarantined else "ready", _put_aside(listing))
 
+    def _hear(self, notice: Notice) -> None:
+        if notice == Changed("tools"):
+            self._on_tools_changed()
+            return
+        for watcher in self.watchers:
+            watcher(notice)
+
     def _on_tools_changed(self) -> None:
         # gathered for a moment: a flood of notices makes few listings
         if not self._refresh_due and (live := self._live) is not None:
             self._refresh_due = True
-            asyncio.get_running_loop().call_later(_REFRESH_SECONDS, live.mailbox.put_nowait, _Changed())
+            asyncio.get_running_loop().call_later(_REFRESH_SECONDS, live.mailbox.put_nowait, ToolsChanged())
 
     async def _list(self, session: Session) -> Listing:
         entries: list[JsonValue] = []
@@ -213,10 +216,16 @@ class Connection:
         turned.set()
         self._tell_changed()
 
-    async def call(self, tool: str, arguments: JsonObject, seconds: float) -> JsonObject:
-        """Calls the tool of this (the server's own) name and returns the raw result, within the deadline.
+    async def call(self, tool: str, arguments: JsonObject, seconds: float, client: Client | None = None) -> JsonObject:
+        """Calls the tool of this (the server's own) name and returns the raw result, as `request` does."""
+        return await self.request("tools/call", {"name": tool, "arguments": arguments}, seconds, client)
 
-        A call that did not leave is sent again to the next session; one that left never is.
+    async def request(
+        self, method: str, params: JsonObject, seconds: float, client: Client | None = None
+    ) -> JsonObject:
+        """Asks the server and returns its raw result, within the deadline.
+
+        A request that did not leave is sent again to the next session; one that left never is.
 
         Raises:
             ToolError: in one of its kinds.
@@ -226,35 +235,27 @@ class Connection:
                 while True:
                     live = await self._live_session()
                     try:
-                        return await _send(live, tool, arguments, deadline)
+                        return await live.request(method, params, client, deadline)
                     except NeverSent:
                         await self._gone(live)
         except TimeoutError:
             raise CallTimedOut(f"no answer within {seconds:g} seconds") from None
 
-    async def _live_session(self) -> _Live:
+    async def _live_session(self) -> Live:
         while self._live is None or self._live.session.lost.done():
             if self._state in ("failed", "off"):
                 raise ServerUnavailable(f"the server {self.config.name} is not available: {self._detail}")
             await self._turned.wait()
         return self._live
 
-    async def _gone(self, live: _Live) -> None:
+    async def _gone(self, live: Live) -> None:
         while self._live is live:
             await self._turned.wait()
 
 
-async def _send(live: _Live, tool: str, arguments: JsonObject, deadline: asyncio.Timeout) -> JsonObject:
-    sent: list[int] = []
-    live.in_flight += 1
-    try:
-        return await live.session.call_tool(tool, arguments, sent.append)
-    except asyncio.CancelledError:
-        for request in sent:
-            live.mailbox.put_nowait(_Abandoned(request, late=deadline.expired()))
-        raise
-    finally:
-        live.in_flight -= 1
+def _has_tools(offers: JsonObject) -> bool:
+    # one that says nothing of itself is asked all the same
+    return "tools" in offers or not offers
 
 
 def _pause(failures: int, *, was_up: bool) -> float:

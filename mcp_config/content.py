@@ -15,8 +15,11 @@ NO_OUTPUT: Final = "(no output)"
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
 
-def build_result(raw: JsonObject) -> ToolResult:
-    """Returns the result of a call that was answered; the server itself may have called it an error."""
+def build_result(raw: JsonObject, *, whole: bool = False) -> ToolResult:
+    """Returns the result of a call that was answered; the server itself may have called it an error.
+
+    `whole`: with the server's own blocks, for who can show pictures and all.
+    """
     blocks, structured = raw.get("content", []), raw.get("structuredContent")
     if not isinstance(blocks, list):
         return ToolResult("error", "The server's answer is no tool result.", "bad_result")
@@ -25,9 +28,10 @@ def build_result(raw: JsonObject) -> ToolResult:
         texts = [json.dumps(structured, ensure_ascii=False)]
     content = "\n".join(texts) or NO_OUTPUT
     blobs = tuple(blob for block in blocks if (blob := _blob(block)))
+    own = tuple(block for block in blocks if isinstance(block, dict)) if whole else None
     if raw.get("isError") is True:
-        return ToolResult("error", content, "tool_error", structured, blobs=blobs)
-    return ToolResult("ok", content, None, structured, blobs=blobs)
+        return ToolResult("error", content, "tool_error", structured, blobs=blobs, blocks=own)
+    return ToolResult("ok", content, None, structured, blobs=blobs, blocks=own)
 
 
 def cut(result: ToolResult, limit: int, artifact_id: str | None = None) -> ToolResult:
@@ -48,7 +52,14 @@ def cut(result: ToolResult, limit: int, artifact_id: str | None = None) -> ToolR
         first = f"[The beginning and the end of {len(content)} bytes, which are kept whole as artifact {artifact_id}]\n"
         mark = f"\n[… {left_out} …]\n"
     text = first + content[:head].decode(errors="ignore") + mark + content[-tail:].decode(errors="ignore")
-    return replace(result, content=text, artifact_id=artifact_id)
+    return replace(result, content=text, artifact_id=artifact_id, blocks=_cut_blocks(result.blocks, text))
+
+
+def _cut_blocks(blocks: tuple[JsonObject, ...] | None, text: str) -> tuple[JsonObject, ...] | None:
+    """Returns the blocks with all that is text replaced by the one text; the wire bounds the rest."""
+    if blocks is None:
+        return None
+    return ({"type": "text", "text": text}, *(block for block in blocks if _blob(block)))
 
 
 def _text(block: JsonValue) -> str:

@@ -18,6 +18,7 @@ from mcp_config.tools import Caller, JsonObject
 
 _PERSON: Final = "-"
 """What rules call a person who calls a tool without an agent."""
+_DEFAULT: Final = "default"
 _STRICTEST: Final[tuple[Verdict, ...]] = ("deny", "ask", "allow")
 
 
@@ -51,8 +52,15 @@ def decide(
     for place, rule in enumerate(policies.rules):
         if rule.verdict not in verdicts and _speaks_of(rule, caller, tool, arguments):
             verdicts[rule.verdict] = Decision(rule.verdict, f"rules[{place}] ({rule.match})", rule.reason)
-    default = Decision("deny", "default", "no rule allows it")
+    default = Decision("deny", _DEFAULT, "no rule allows it")
     return next((verdicts[verdict] for verdict in _STRICTEST if verdict in verdicts), default)
+
+
+def trust(decision: Decision) -> Decision:
+    """Returns the decision on a call that whoever makes it has decided already, and asked about: a denial holds."""
+    if decision.verdict == "deny" and decision.rule != _DEFAULT:
+        return decision
+    return Decision("allow", "decided by the caller", "another open-agent has decided, and asked where it must")
 
 
 def find_refusal(caller: Caller, tool: str, agent: AgentSpec | None) -> Decision | None:

@@ -38,6 +38,11 @@ class CallTimedOut(ToolError):
 class RemoteError(ToolError):
     code = "tool_error"
 
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(f"{message} (code {number})")
+        self.message, self.number = message, number
+        """As JSON-RPC has them."""
+
 
 class NeverSent(RuntimeError):
     """The request did not leave: it may be sent again to the next session."""

@@ -16,6 +16,11 @@ class Guards:
     rates: RateLimits = field(default_factory=RateLimits)
     artifacts: Artifacts | None = None
     """Without it a result over the cap loses its middle, and what is no text is not kept."""
+    decided_above: bool = False
+    """Another open-agent calls, with a key of the role `service`, and has decided itself: here only what is denied by
+    a rule is denied."""
+    max_result: int = 256 * 1024
+    """Bytes of a result that are handed on, where no policy says otherwise."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,12 @@ def size_cap(limit: int, artifacts: Artifacts | None) -> Wrapper:
     """
 
     async def cap(request: ToolCall, following: CallTool) -> ToolResult:
-        result = await _keep_blobs(request, await following(request), artifacts)
+        result = await following(request)
+        if request.client is None:  # an MCP client is given pictures and sounds as they are
+            result = await _keep_blobs(request, result, artifacts)
         room = limit if request.room is None else min(limit, request.room)
         size = len(result.content.encode(errors="replace"))
+        result = replace(result, blobs=())
         return cut(result, room, await _keep_text(request, result, artifacts) if size > room else None)
 
     return cap

@@ -148,11 +148,11 @@ def dispatch(tool: OfferedTool) -> CallTool:
 def _dispatch_to_server(connection: Connection, tool: OfferedTool) -> CallTool:
     async def call(request: ToolCall) -> ToolResult:
         try:
-            raw = await connection.call(tool.spec.original_name, request.arguments, tool.timeout)
+            raw = await connection.call(tool.spec.original_name, request.arguments, tool.timeout, request.client)
         except ToolError as error:
             text = f"{request.tool} failed: {connection.config.without_secrets(str(error))}"
             return ToolResult(error.status, text, error.code)
-        return build_result(raw)
+        return build_result(raw, whole=request.client is not None)
 
     return call
 

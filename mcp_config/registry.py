@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,15 +13,16 @@ from typing_extensions import override
 from config.agents import AgentSpec
 from config.ids import new_id
 from config.policies import ToolPolicies
-from mcp_config.approval import Complaint, approval, find_complaint
+from mcp_config.approval import Complaint, approval, find_complaint, unasked
 from mcp_config.confinement import confine_servers, satisfies
 from mcp_config.connection import Connection, ServerHealth
-from mcp_config.decision import Decision, build_settings, decide, find_refusal
+from mcp_config.decision import Decision, build_settings, decide, find_refusal, trust
 from mcp_config.definitions import Definition
 from mcp_config.guards import Foresight, Guards
 from mcp_config.keeping import size_cap
 from mcp_config.local_tools import LocalTool
 from mcp_config.names import build_tool_name, matches_any, may_match_prefix
+from mcp_config.offering import build_offer
 from mcp_config.path import (
     FindAgent,
     OfferedTool,
@@ -37,11 +38,20 @@ from mcp_config.path import (
 from mcp_config.rates import build_rates
 from mcp_config.sdk import build_langchain_tool
 from mcp_config.server_config import ServerConfig
-from mcp_config.specs import build_spec
-from mcp_config.tools import Approvals, Caller, JsonObject, Ledger, ToolBox, ToolCall, ToolResult, ToolSpec
+from mcp_config.tools import (
+    Approvals,
+    Caller,
+    CallTool,
+    JsonObject,
+    Ledger,
+    ToolBox,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Unwritten,
+)
 from mcp_config.warden import open_warden
 
-_MAX_RESULT: Final = 256 * 1024
 _STOP_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
@@ -49,16 +59,6 @@ _log = logging.getLogger(__name__)
 
 class UnknownTool(LookupError):
     """No tool of this name is there now."""
-
-
-class Unwritten:
-    """A ledger for calls that nobody keeps a log of: notebooks and scripts."""
-
-    async def started(self, call: ToolCall) -> None:
-        del call
-
-    async def ended(self, call: ToolCall, result: ToolResult) -> None:
-        del call, result
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,18 @@ class ToolRegistry(ToolBox):
     def __init__(self, policies: ToolPolicies, find_agent: FindAgent, deadlines: Deadlines, guards: Guards) -> None:
         self._policies = policies
         self._find_agent = find_agent
-        self._deadlines = deadlines
+        self.deadlines = deadlines
         self._guards = guards
         self._local: list[tuple[LocalTool, Definition]] = []
         self._connections: list[Connection] = []
         self._tools: Mapping[str, OfferedTool] = {}
         self._told: set[str] = set()
+        self.watchers: set[Callable[[], None]] = set()
+        """Who is told that there are other tools now."""
+
+    @property
+    def connections(self) -> Sequence[Connection]:
+        return self._connections
 
     def add(self, connection: Connection) -> None:
         self._connections.append(connection)
@@ -114,7 +120,7 @@ class ToolRegistry(ToolBox):
     @override
     async def ready(self, allowed: Sequence[str]) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._deadlines.start):
+            async with asyncio.timeout(self.deadlines.start):
                 for connection in self._needed(allowed):
                     await connection.settled()
 
@@ -130,12 +136,16 @@ class ToolRegistry(ToolBox):
         """Takes stock of all servers' tools anew. Of two with one name the one of the earlier server stands."""
         tools: dict[str, OfferedTool] = {}
         for tool, definition in self._local:
-            self._take(self._offer_local(tool, definition), tools)
+            name = build_tool_name(tool.server, tool.server, tool.name)
+            self._take(self._offered(name, definition, tool), tools)
         for connection in self._connections:
             for definition in connection.listing.tools:
                 if connection.config.offers(definition.name):
                     self._take(self._offer(connection, definition), tools)
-        self._tools = tools
+        before, self._tools = self._tools, tools
+        if [tool.spec for tool in before.values()] != [tool.spec for tool in tools.values()]:
+            for watcher in self.watchers:
+                watcher()
 
     def _take(self, tool: OfferedTool, tools: dict[str, OfferedTool]) -> None:
         settings = build_settings(self._policies, name := tool.spec.name)
@@ -153,17 +163,11 @@ class ToolRegistry(ToolBox):
         known = self._tools.get(name)
         if known is not None and known.definition is definition:
             return known
-        settings = build_settings(self._policies, name)
-        spec = build_spec(name, config.name, definition, settings, config.repeats(definition.name))
-        timeout = settings.timeout or config.timeout or self._deadlines.call
-        return OfferedTool(spec, definition, connection, timeout, settings.max_result or _MAX_RESULT)
+        return self._offered(name, definition, connection)
 
-    def _offer_local(self, tool: LocalTool, definition: Definition) -> OfferedTool:
-        name = build_tool_name(tool.server, tool.server, tool.name)
+    def _offered(self, name: str, definition: Definition, source: Connection | LocalTool) -> OfferedTool:
         settings = build_settings(self._policies, name)
-        spec = build_spec(name, tool.server, definition, settings, repeats=False)
-        timeout = settings.timeout or self._deadlines.call
-        return OfferedTool(spec, definition, tool, timeout, settings.max_result or _MAX_RESULT)
+        return build_offer(name, definition, source, settings, self.deadlines.call, self._guards.max_result)
 
     def _tell_once(self, warning: str) -> None:
         if warning not in self._told:
@@ -196,6 +200,17 @@ class ToolRegistry(ToolBox):
         ]
         return await build_path(wrappers, dispatch(tool))(call)
 
+    async def reach(self, call: ToolCall, ledger: Ledger, act: CallTool) -> ToolResult:
+        """Takes what is no tool's, such as reading a resource, down the same path; rules know it as `call.tool`."""
+        decision = self._decide(call)
+        wrappers = [
+            audited(self._guards.audit, decision),
+            policy(decision, unasked(decision)),
+            rate_limit(self._guards.rates, build_rates(self._policies, call.caller, call.tool)),
+            written_down(ledger),
+        ]
+        return await build_path(wrappers, act)(call)
+
     async def foresee(self, call: ToolCall) -> Foresight:
         """Says what would become of the call, by what decides when it is made. Does nothing, counts nowhere.
 
@@ -221,7 +236,8 @@ class ToolRegistry(ToolBox):
         return find_complaint(call, self._tools[call.tool], self._decide(call))
 
     def _decide(self, call: ToolCall) -> Decision:
-        return decide(call.caller, call.tool, call.arguments, self._policies, self._agent_of(call), call.read)
+        decision = decide(call.caller, call.tool, call.arguments, self._policies, self._agent_of(call), call.read)
+        return trust(decision) if self._guards.decided_above and call.caller.role == "service" else decision
 
     def _agent_of(self, call: ToolCall) -> AgentSpec | None:
         return self._find_agent(call.caller.agent) if call.caller.agent is not None else None

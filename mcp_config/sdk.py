@@ -6,34 +6,25 @@ Everything it hands out is ours: plain JSON, and the errors of `errors.py`. A mo
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import httpx
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from langchain_core.tools import BaseTool
 from langchain_mcp_adapters.interceptors import MCPToolCallRequest
-from langchain_mcp_adapters.sessions import SSEConnection, StdioConnection, StreamableHttpConnection, create_session
+from langchain_mcp_adapters.sessions import StdioConnection
 from langchain_mcp_adapters.tools import convert_mcp_tool_to_langchain_tool
 from mcp import ClientSession, McpError, types
-from mcp.client.session import MessageHandlerFnT
-from mcp.shared.message import SessionMessage
-from mcp.shared.session import RequestResponder
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mcp_config.bounded_http import build_http_client
-from mcp_config.child import Child, LineTooLong, open_child
-from mcp_config.errors import NeverSent, RemoteError, ResultTooLarge, ServerLost, ToolError
-from mcp_config.guarded_network import build_check
+from mcp_config.errors import NeverSent, RemoteError, ServerLost, ToolError
 from mcp_config.server_config import ServerConfig
+from mcp_config.talkback import Client, Ears
 from mcp_config.tools import JsonObject, ToolResult, ToolSpec
 from mcp_config.warden import Warden
+from mcp_config.wire import EXIT_SECONDS, open_wire, settle
 
-_MAX_GARBAGE: Final = 1000
-"""Lines in a row that are no messages; a banner is shorter, a flood is longer."""
-_EXIT_SECONDS: Final = 0.5
 T = TypeVar("T")
-_TOO_LONG: Final = "the server sent a message of more than 8 MiB; ask for less"
 
 
 class _AnyObject(BaseModel):
@@ -49,34 +40,44 @@ class Session:
         self._client = client
         self.lost = lost
         """Done once the session is over, with what calls in flight are told."""
+        self.offers: JsonObject = {}
+        """The server's capabilities, in its own words."""
 
     def lose(self, fault: ToolError) -> None:
-        _settle(self.lost, fault)
+        settle(self.lost, fault)
 
     async def initialize(self) -> None:
         """Raises `ToolError` when the server ends or answers with an error, `ValueError` when it answers nonsense."""
         try:
-            await self._unless_lost(self._client.initialize())
+            greeting = await self._unless_lost(self._client.initialize())
         except NeverSent:
             raise await self.why_lost() from None
+        self.offers = greeting.capabilities.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     async def list_page(self, cursor: str | None) -> JsonObject:
-        params = types.PaginatedRequestParams(cursor=cursor) if cursor is not None else None
-        return await self._request(types.ClientRequest(types.ListToolsRequest(params=params)))
+        return await self.request("tools/list", {"cursor": cursor} if cursor is not None else {})
 
-    async def call_tool(self, name: str, arguments: JsonObject, sent: Callable[[int], None]) -> JsonObject:
-        """Calls and returns the raw result; `sent` is told the request's number, by which it can be cancelled.
+    async def request(
+        self,
+        method: str,
+        params: JsonObject,
+        sent: Callable[[int], None] | None = None,
+        client: Client | None = None,
+    ) -> JsonObject:
+        """Asks and returns the raw result; `sent` is told the request's number, by which it can be cancelled, and
+        `client` how far it is.
 
         Raises:
             NeverSent: it did not leave.
             ServerLost, ResultTooLarge: the session ended first.
             RemoteError: the server answered with an error.
         """
-        params = types.CallToolRequestParams(name=name, arguments=arguments)
-        return await self._request(types.ClientRequest(types.CallToolRequest(params=params)), sent)
+        asked = types.ClientRequest.model_validate({"method": method, "params": params})
+        result = await self._unless_lost(self._exchange(asked, sent, client))
+        return result.model_extra or {}
 
     async def ping(self) -> None:
-        await self._request(types.ClientRequest(types.PingRequest()))
+        await self.request("ping", {})
 
     async def cancel(self, request: int) -> None:
         """Tells the server that nobody waits for the request any more. The SDK does not do so by itself."""
@@ -84,15 +85,18 @@ class Session:
         with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
             await self._client.send_notification(types.ClientNotification(types.CancelledNotification(params=params)))
 
-    async def _request(self, request: types.ClientRequest, sent: Callable[[int], None] | None = None) -> JsonObject:
-        result = await self._unless_lost(self._exchange(request, sent))
-        return result.model_extra or {}
+    async def _exchange(
+        self, request: types.ClientRequest, sent: Callable[[int], None] | None, client: Client | None
+    ) -> _AnyObject:
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            if client is not None:
+                client.progressed(progress, total, message)
 
-    async def _exchange(self, request: types.ClientRequest, sent: Callable[[int], None] | None) -> _AnyObject:
         if sent is not None:
             # private, but the only way to the number: it is taken by `send_request` in this same step
             sent(self._client._request_id)
-        return await self._client.send_request(request, _AnyObject)
+        heard = on_progress if client is not None else None
+        return await self._client.send_request(request, _AnyObject, progress_callback=heard)
 
     async def _unless_lost(self, work: Coroutine[object, object, T]) -> T:
         """Does the work, but not beyond the session's end: that does not wake in every case who waits for an answer."""
@@ -117,7 +121,7 @@ class Session:
     async def why_lost(self) -> ToolError:
         """Returns what ended the session: its transport knows, and says so a moment later."""
         with contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(asyncio.shield(self.lost), 2 * _EXIT_SECONDS)
+            return await asyncio.wait_for(asyncio.shield(self.lost), 2 * EXIT_SECONDS)
         return ServerLost("the connection was closed")
 
     @contextlib.contextmanager
@@ -134,123 +138,23 @@ class Session:
                     self.lose(ServerLost("the server ended the session"))
                     raise NeverSent from None
                 case (code, message):
-                    raise RemoteError(f"{message} (code {code})") from None
+                    raise RemoteError(message, code) from None
 
 
 @contextlib.asynccontextmanager
-async def open_session(
-    config: ServerConfig, warden: Warden, tools_changed: Callable[[], None]
-) -> AsyncIterator[Session]:
+async def open_session(config: ServerConfig, warden: Warden, ears: Ears) -> AsyncIterator[Session]:
     """Connects, not yet initialized. Enter and leave it in one task: the SDK's cancel scopes are bound to it.
 
     Raises:
         OSError: the program cannot be started.
     """
-
     lost: asyncio.Future[ToolError] = asyncio.get_running_loop().create_future()
-
-    async def on_message(
-        message: RequestResponder[types.ServerRequest, types.ClientResult] | types.ServerNotification | Exception,
-    ) -> None:
-        match message:
-            case types.ServerNotification(root=types.ToolListChangedNotification()):
-                tools_changed()
-            case ValueError():  # over HTTP: an answer of a wrong kind, for which its caller would wait in vain
-                _settle(lost, ServerLost(f"the server's answer is no MCP message: {describe_failure(message)}"))
-            case _:
-                pass
-
-    opened = _open_stdio if config.transport == "stdio" else _open_http
-    async with opened(config, warden, lost, on_message) as client:
+    async with open_wire(config, warden, lost, ears) as client:
         session = Session(client, lost)
         try:
             yield session
         finally:
             session.lose(ServerLost("the connection was ended"))
-
-
-def _settle(lost: asyncio.Future[ToolError], fault: ToolError) -> None:
-    if not lost.done():
-        lost.set_result(fault)
-
-
-@contextlib.asynccontextmanager
-async def _open_http(
-    config: ServerConfig, _: Warden, lost: asyncio.Future[ToolError], on_message: MessageHandlerFnT
-) -> AsyncIterator[ClientSession]:
-    def build_client(
-        headers: dict[str, str] | None = None, timeout: httpx.Timeout | None = None, auth: httpx.Auth | None = None
-    ) -> httpx.AsyncClient:
-        check = build_check(config.url, private=config.private)
-        return build_http_client(headers, timeout, auth, lambda: _settle(lost, ResultTooLarge(_TOO_LONG)), check)
-
-    connection: StreamableHttpConnection | SSEConnection
-    # a dict of its own for each session: the adapters write their callbacks into it
-    shared = {"url": config.url, "headers": dict(config.headers), "httpx_client_factory": build_client}
-    shared["session_kwargs"] = {"message_handler": on_message}
-    if config.transport == "sse":
-        connection = SSEConnection(transport="sse", **shared)  # type: ignore[typeddict-item]
-    else:
-        connection = StreamableHttpConnection(transport="streamable_http", **shared)  # type: ignore[typeddict-item]
-    async with create_session(connection) as client:
-        yield client
-
-
-@contextlib.asynccontextmanager
-async def _open_stdio(
-    config: ServerConfig, warden: Warden, lost: asyncio.Future[ToolError], on_message: MessageHandlerFnT
-) -> AsyncIterator[ClientSession]:
-    async with open_child(config, warden) as child, anyio.create_task_group() as pumps:
-        received, to_read = anyio.create_memory_object_stream[SessionMessage | Exception](16)
-        to_send, sent = anyio.create_memory_object_stream[SessionMessage](0)
-        async with (
-            received,
-            to_read,
-            to_send,
-            sent,
-            ClientSession(to_read, to_send, message_handler=on_message) as client,
-        ):
-            pumps.start_soon(_pump_in, child, received, lost)
-            pumps.start_soon(_pump_out, child, sent)
-            yield client
-        pumps.cancel_scope.cancel()
-
-
-async def _pump_in(
-    child: Child, received: MemoryObjectSendStream[SessionMessage | Exception], lost: asyncio.Future[ToolError]
-) -> None:
-    garbage = 0
-    fault: ToolError | None = None
-    with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-        try:
-            async for line in child.lines():
-                if (message := _parse(line)) is not None:
-                    garbage = 0
-                    await received.send(message)
-                elif (garbage := garbage + 1) > _MAX_GARBAGE:
-                    fault = ServerLost("prints lines that are no MCP messages")
-                    break
-        except LineTooLong:
-            fault = ResultTooLarge(_TOO_LONG)
-    if fault is None:
-        await child.settle(_EXIT_SECONDS)
-        fault = ServerLost(child.last_words())
-    _settle(lost, fault)
-    received.close()
-
-
-def _parse(line: bytes) -> SessionMessage | None:
-    try:
-        return SessionMessage(types.JSONRPCMessage.model_validate_json(line.decode(errors="replace")))
-    except ValidationError:
-        return None
-
-
-async def _pump_out(child: Child, sent: MemoryObjectReceiveStream[SessionMessage]) -> None:
-    # a child that reads no more is about to close its output too; the pump there tells why
-    with contextlib.suppress(ConnectionError):
-        async for message in sent:
-            await child.write_line(message.message.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
 def describe_failure(error: BaseException) -> str:

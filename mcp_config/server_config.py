@@ -41,6 +41,8 @@ class ServerConfig:
     """Where bubblewrap is, when that is the one."""
     required: bool = False
     """Whether the product is not ready without it."""
+    samples: bool = False
+    """Whether it may ask the model of an MCP client that calls it at `/mcp/{server}`."""
     timeout: float | None = None
     start_timeout: float | None = None
     obstacle: str = ""

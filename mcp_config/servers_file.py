@@ -103,6 +103,8 @@ class _Ours(BaseModel):
     allow_unsandboxed: bool = False
     """Says aloud that a dangerous server may run without a sandbox where none works."""
     required: bool = False
+    sampling: bool = False
+    """Lets it ask the models of MCP clients that call it at `/mcp/{server}`."""
     timeout: PositiveFloat | None = None
     start_timeout: PositiveFloat | None = None
     needs: list[str] = []
@@ -257,6 +259,7 @@ def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str
         grants=ours.grant.build(),
         dangerous=ours.dangerous and not ours.allow_unsandboxed,
         required=ours.required,
+        samples=ours.sampling,
         timeout=ours.timeout or entry.timeout,
         start_timeout=ours.start_timeout,
         obstacle=_obstacle(entry, ours.needs),

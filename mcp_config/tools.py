@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from pydantic import JsonValue
 
 from config.api_keys import Role
+from mcp_config.talkback import Client
 
 JsonObject = dict[str, JsonValue]
 CallStatus = Literal["ok", "error", "denied", "timeout", "cancelled", "unknown"]
@@ -60,6 +61,8 @@ class ToolCall:
     """Tools whose results the run had read before it made this call."""
     room: int | None = None
     """Bytes of the result that the caller's model has room for; the tool's own cap may be tighter."""
+    client: Client | None = field(default=None, compare=False, repr=False)
+    """The MCP client that makes the call, when one does: its server may reach it, and it gets what the server sent."""
 
 
 RateScope = Literal["user", "agent", "tool"]
@@ -100,6 +103,8 @@ class ToolResult:
     """What the rate limits that the call came under still allow."""
     blobs: tuple[Blob, ...] = ()
     """What has still to be kept; the path hands on results without any."""
+    blocks: tuple[JsonObject, ...] | None = None
+    """The result in the server's own blocks, for a caller that is an MCP client."""
 
 
 class Artifacts(Protocol):
@@ -136,6 +141,16 @@ class Ledger(Protocol):
     async def started(self, call: ToolCall) -> None: ...
 
     async def ended(self, call: ToolCall, result: ToolResult) -> None: ...
+
+
+class Unwritten:
+    """A ledger for calls that nobody keeps a log of: notebooks and scripts."""
+
+    async def started(self, call: ToolCall) -> None:
+        del call
+
+    async def ended(self, call: ToolCall, result: ToolResult) -> None:
+        del call, result
 
 
 CallTool = Callable[[ToolCall], Awaitable[ToolResult]]

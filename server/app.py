@@ -27,6 +27,7 @@ from server.routes import (
     completions,
     conversations,
     health,
+    mcp,
     memories,
     messages,
     policies,
@@ -100,6 +101,7 @@ def build_app(settings: Settings) -> FastAPI:
     )
     for router in _ROUTERS:
         app.include_router(router)
+    app.router.routes.extend(mcp.ROUTES)
     add_docs_page(app)
     add_problem_responses(app)
     return app

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from mcp_config.gateway.door import Gateway
 from mcp_config.registry import ToolRegistry
 from mcp_config.tools import Ledger
 from nodes.models.catalog import Models
@@ -31,8 +32,18 @@ class Application:
     ledger: Ledger
     """Where calls are written down that no run makes."""
     approving: Approving
+    gateway: Gateway
     metrics: Metrics
     reader_timeout: float
     """Seconds that a reader of a stream may take nothing before it is dropped."""
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: it is no longer ready, and streams end with a hint to come back."""
+
+    def drain(self) -> None:
+        """Begins nothing any more, and has what is at work come to a good place."""
+        self.draining.set()
+        self.engine.drain()
+
+    async def drained(self) -> None:
+        """Returns once nothing is at work."""
+        await self.engine.drained()

@@ -7,6 +7,8 @@ from datetime import timedelta
 from config.agents import ROUTER, AgentSpec
 from config.settings import Settings
 from mcp_config.artifact_tool import build_artifact_tool
+from mcp_config.gateway.calling import Duties
+from mcp_config.gateway.door import open_gateway
 from mcp_config.guards import Guards
 from mcp_config.memory_tools import build_memory_tools
 from mcp_config.rates import open_rate_limits
@@ -30,10 +32,12 @@ from server.engine.memory_store import open_memory_store
 from server.engine.sole_use import open_sole_use
 from server.engine.summarizer import Summarizer
 from server.engine.sweeping import build_keep_for, open_sweeping
+from server.gateway import build_lock
 from server.identity.credentials import open_credentials
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
 from server.registry import AgentRegistry
+from server.version import VERSION
 
 
 @asynccontextmanager
@@ -63,11 +67,10 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         guards = Guards(audit=CallAudit(store.audit), rates=rates, artifacts=shelf)
         registry = open_registry(configuration.servers, in_force.policies, find_agent, deadlines, guards)
         tools = await stack.enter_async_context(registry)
-        tools.add_local(build_artifact_tool(shelf))
         memories = Memories(
             await stack.enter_async_context(open_memory_store(settings.database_url)), store.conversations.is_temporary
         )
-        for tool in build_memory_tools(memories):
+        for tool in (build_artifact_tool(shelf), *build_memory_tools(memories)):
             tools.add_local(tool)
         surroundings = Surroundings(shelf, Recollection(memories, tools.foresee))
         checkpoints = await stack.enter_async_context(open_checkpoints(settings.database_url, settings.data_dir))
@@ -76,8 +79,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         await agents.seed(configuration.agents.agents)
         policies = PolicyBook(store.policies, in_force, tools, agents.all)
         policies.warn(agents.all())
-        engine = open_engine(store, agents, checkpoints, settings.run_concurrency)
-        running = await stack.enter_async_context(engine)
+        running = await stack.enter_async_context(open_engine(store, agents, checkpoints, settings.run_concurrency))
         keep_for = build_keep_for(settings.retention_days, settings.temporary_hours)
         await stack.enter_async_context(open_sweeping(store.retention, checkpoints, keep_for))
         models.start(lambda: _warm_up(agents, models))
@@ -88,7 +90,9 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         stack.push_async_callback(summarizer.close)
         store.feed.watch(summarizer.observe)
         ledger = ToolLedger(store)
-        approving = open_approving(store, running, tools, ledger, guards.audit, settings.approval_seconds)
+        asking = open_approving(store, running, tools, ledger, guards.audit, settings.approval_seconds)
+        approving = await stack.enter_async_context(asking)
+        door = open_gateway(tools, Duties(ledger, guards.audit, approving.question), build_lock(settings), VERSION)
         yield Application(
             credentials=credentials,
             store=store,
@@ -100,7 +104,8 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
             memories=memories,
             terms=terms,
             ledger=ledger,
-            approving=await stack.enter_async_context(approving),
+            approving=approving,
+            gateway=await stack.enter_async_context(door),
             metrics=metrics,
             reader_timeout=settings.reader_timeout,
         )

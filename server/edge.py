@@ -64,7 +64,7 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])  # some give an enum, which a log would spell out
             MutableHeaders(scope=message)["X-Request-Id"] = self.request_id
         await self._send(message)
 

@@ -93,5 +93,7 @@ def _calm_others() -> None:
         logging.getLogger(name).propagate = True
     for name in ("uvicorn.error", "httpx", "httpx2", "httpcore", "openai", "mcp", "alembic", "aiosqlite", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+    # it tells each client that leaves as an error, with a traceback
+    logging.getLogger("mcp.server.streamable_http").setLevel(logging.CRITICAL)
     # our own request line replaces it; it is also where uvicorn would print query strings
     logging.getLogger("uvicorn.access").setLevel(logging.CRITICAL)

@@ -6,17 +6,25 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
-from server.application import Application
-
 _LONGEST_LINGERING: Final = 2.0
 _LARGEST_MESSAGE: Final = 65_536
 """Bytes in one WebSocket message of a client: none has anything to say there."""
+
+
+class Drainable(Protocol):
+    """What is served, as far as ending it goes."""
+
+    def drain(self) -> None:
+        """Begins nothing any more."""
+
+    async def drained(self) -> None:
+        """Returns once nothing is at work."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +90,9 @@ class Server(uvicorn.Server):
 
     async def leave(self, leave: Leave) -> None:
         """Drains while it still answers, closes its doors, and waits for runs that may yet come to a good place."""
-        application: Application = self._state["application"]
-        application.draining.set()
-        application.engine.drain()
-        drained = asyncio.create_task(leave.wait(leave.draining, application.engine.drained()))
+        application: Drainable = self._state["application"]
+        application.drain()
+        drained = asyncio.create_task(leave.wait(leave.draining, application.drained()))
         await leave.wait(leave.lingering)
         self.should_exit = True
         await drained

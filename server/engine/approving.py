@@ -35,6 +35,10 @@ class Question:
     approval: Approval | None = None
     """The question, once it was put: then the call waits, and is not made now."""
 
+    @property
+    def approval_id(self) -> str | None:
+        return self.approval.id if self.approval else None
+
     async def ask(self, call: ToolCall, rule: str) -> Answer | None:
         self.approval = await self.store.approvals.ask(call, rule)
         return None

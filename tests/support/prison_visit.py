@@ -16,10 +16,10 @@ from typing import cast
 
 from config.ids import new_id
 from config.policies import Rule, ToolPolicies
-from mcp_config.registry import Deadlines, ToolRegistry, Unwritten, open_registry
+from mcp_config.registry import Deadlines, ToolRegistry, open_registry
 from mcp_config.sandbox.grants import MEBIBYTE, Grants, Sandbox
 from mcp_config.server_config import ServerConfig
-from mcp_config.tools import Caller, ToolCall
+from mcp_config.tools import Caller, ToolCall, Unwritten
 
 PRISONER = Path(__file__).with_name("prisoner.py")
 CANARY = "canary-in-the-parents-environment"

@@ -1,0 +1,152 @@
+"""What is passed on beside tools: resources, prompts, completion, log levels. Lists are free, reading is governed."""
+
+from typing import Final
+
+from mcp import McpError, types
+from pydantic import JsonValue
+
+from config.ids import new_id
+from mcp_config.connection import Connection
+from mcp_config.errors import ToolError
+from mcp_config.gateway.calling import Duties
+from mcp_config.gateway.client import LEVELS, Context, open_client
+from mcp_config.gateway.face import Face
+from mcp_config.gateway.visit import Sessions, build_answer, build_error, caller_of, refuse
+from mcp_config.tools import JsonObject, ToolCall, ToolResult
+
+_LEVEL: Final = "level"
+
+
+class Passing:
+    def __init__(self, face: Face, sessions: Sessions, duties: Duties) -> None:
+        self._face, self._sessions, self._duties = face, sessions, duties
+
+    # ------------------------------------------------------------------ lists
+    async def list_resources(self, request: types.ListResourcesRequest, context: Context) -> types.ServerResult:
+        return await self._list("resources/list", "resources", "resources", request.params)
+
+    async def list_templates(self, request: types.ListResourceTemplatesRequest, context: Context) -> types.ServerResult:
+        return await self._list("resources/templates/list", "resources", "resourceTemplates", request.params)
+
+    async def list_prompts(self, request: types.ListPromptsRequest, context: Context) -> types.ServerResult:
+        return await self._list("prompts/list", "prompts", "prompts", request.params)
+
+    async def _list(
+        self, method: str, ability: str, key: str, params: types.PaginatedRequestParams | None
+    ) -> types.ServerResult:
+        await self._face.settled()
+        if self._face.server is not None:  # its own pages
+            return build_answer(await self._ask(self._face.connections[0], method, _plain(params)))
+        found: list[JsonValue] = []
+        for connection in self._face.offering(ability):
+            try:
+                found += [
+                    _renamed(entry, self._face, connection) if key == "prompts" else entry
+                    async for entry in self._face.entries(connection, method, key)
+                ]
+            except ToolError:
+                continue  # a sick server takes nothing from the others
+        return build_answer({key: found})
+
+    # ------------------------------------------------------------------ reading
+    async def read_resource(self, request: types.ReadResourceRequest, context: Context) -> types.ServerResult:
+        home = await self._face.get_home(uri := str(request.params.uri))
+        return build_answer(await self._governed(home, "resources/read", {"uri": uri}, context))
+
+    async def get_prompt(self, request: types.GetPromptRequest, context: Context) -> types.ServerResult:
+        if (found := await self._face.find_prompt(request.params.name)) is None:
+            raise McpError(types.ErrorData(code=types.INVALID_PARAMS, message="There is no such prompt."))
+        home, name = found
+        params: JsonObject = {"name": name, "arguments": dict(request.params.arguments or {})}
+        return build_answer(await self._governed(home, "prompts/get", params, context))
+
+    async def complete(self, request: types.CompleteRequest, context: Context) -> types.ServerResult:
+        params = _plain(request.params)
+        reference = request.params.ref
+        if isinstance(reference, types.PromptReference):
+            if (found := await self._face.find_prompt(reference.name)) is None:
+                raise McpError(types.ErrorData(code=types.INVALID_PARAMS, message="There is no such prompt."))
+            home, name = found
+            params["ref"] = {"type": "ref/prompt", "name": name}
+        else:
+            home = await self._home_of_template(reference.uri)
+        return build_answer(await self._governed(home, "completion/complete", params, context))
+
+    async def _home_of_template(self, template: str) -> Connection:
+        for connection in self._face.offering("resources") if self._face.server is None else ():
+            async for entry in self._face.entries(connection, "resources/templates/list", "resourceTemplates"):
+                if entry.get("uriTemplate") == template:
+                    return connection
+        return await self._face.get_home(template)
+
+    # ------------------------------------------------------------------ subscriptions and levels
+    async def subscribe(self, request: types.SubscribeRequest, context: Context) -> types.ServerResult:
+        home = await self._face.get_home(uri := str(request.params.uri))
+        raw = await self._governed(home, "resources/subscribe", {"uri": uri}, context)
+        home.standing[uri] = ("resources/subscribe", {"uri": uri})
+        self._sessions.subscribed.setdefault(context.session, set()).add(uri)
+        return build_answer(raw)
+
+    async def unsubscribe(self, request: types.UnsubscribeRequest, context: Context) -> types.ServerResult:
+        uri = str(request.params.uri)
+        self._sessions.subscribed.get(context.session, set()).discard(uri)
+        if self._sessions.wanting(uri):
+            return build_answer({})
+        home = await self._face.get_home(uri)
+        home.standing.pop(uri, None)
+        return build_answer(await self._ask(home, "resources/unsubscribe", {"uri": uri}))
+
+    async def set_level(self, request: types.SetLevelRequest, context: Context) -> types.ServerResult:
+        """A server has one level for all: the finest that somebody wants. What is too fine for others ends here."""
+        self._sessions.levels[context.session] = request.params.level
+        wanted: JsonObject = {"level": min(self._sessions.levels.values(), key=LEVELS.index)}
+        for connection in self._face.offering("logging"):
+            connection.standing[_LEVEL] = ("logging/setLevel", wanted)
+            try:
+                await self._ask(connection, "logging/setLevel", wanted)
+            except ToolError:
+                continue
+        return build_answer({})
+
+    # ------------------------------------------------------------------ the ways to a server
+    async def _ask(self, connection: Connection, method: str, params: JsonObject) -> JsonObject:
+        return await connection.request(method, params, self._seconds)
+
+    async def _governed(self, connection: Connection, method: str, params: JsonObject, context: Context) -> JsonObject:
+        """Asks down the governed path; rules know it as `server__resources/read` and the like.
+
+        Raises:
+            McpError: it was not let through, or the server answered with an error.
+        """
+        prefix = connection.config.prefix
+        call = ToolCall(new_id("call"), f"{prefix}__{method}" if prefix else method, params, caller_of(context))
+        failure: ToolError | None = None
+
+        async def act(request: ToolCall) -> ToolResult:
+            nonlocal failure
+            try:
+                async with open_client(context, self._sessions.level(context.session), samples=False) as client:
+                    raw = await connection.request(method, request.arguments, self._seconds, client)
+            except ToolError as error:
+                failure = error
+                return ToolResult(error.status, connection.config.without_secrets(str(error)), error.code)
+            return ToolResult("ok", f"[answer to {method}]", structured=raw)
+
+        result = await self._face.registry.reach(call, self._duties.ledger, act)
+        if failure is not None:
+            raise build_error(failure)
+        if result.status != "ok" or not isinstance(result.structured, dict):
+            raise refuse(result)
+        return result.structured
+
+    @property
+    def _seconds(self) -> float:
+        return self._face.registry.deadlines.call
+
+
+def _plain(params: types.PaginatedRequestParams | types.CompleteRequestParams | None) -> JsonObject:
+    return params.model_dump(mode="json", by_alias=True, exclude_none=True) if params else {}
+
+
+def _renamed(entry: JsonObject, face: Face, connection: Connection) -> JsonObject:
+    return {**entry, "name": face.shown_prompt(connection, str(entry.get("name")))}

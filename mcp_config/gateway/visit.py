@@ -1,0 +1,88 @@
+"""One request at the gateway: on whose behalf it is made, and in which session. What all its answers share."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from mcp import McpError, types
+from mcp.server.lowlevel import Server
+from mcp.server.session import ServerSession
+
+from mcp_config.errors import RemoteError, ToolError
+from mcp_config.gateway.client import Context
+from mcp_config.tools import Caller, JsonObject, ToolResult
+
+CALLER: Final = "open_agent.caller"
+"""Where the door puts the caller, in the ASGI scope of each request."""
+_DEFAULT_LEVEL: Final = "info"
+_REFUSED: Final = -32000
+"""A code of the range that JSON-RPC leaves to servers."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Sessions:
+    """The sessions that were heard of at one address, and what each wants to be told."""
+
+    levels: WeakKeyDictionary[ServerSession, str] = field(default_factory=WeakKeyDictionary)
+    subscribed: WeakKeyDictionary[ServerSession, set[str]] = field(default_factory=WeakKeyDictionary)
+
+    def meet(self, session: ServerSession) -> None:
+        self.levels.setdefault(session, _DEFAULT_LEVEL)
+
+    def level(self, session: ServerSession) -> str:
+        return self.levels.get(session, _DEFAULT_LEVEL)
+
+    def wanting(self, uri: str) -> list[ServerSession]:
+        return [session for session, uris in self.subscribed.items() if uri in uris]
+
+
+def caller_of(context: Context) -> Caller:
+    if context.request is None:
+        raise LookupError("the request did not come in by the gateway's door")
+    caller: Caller = context.request.scope[CALLER]
+    return caller
+
+
+def build_answer(raw: JsonObject) -> types.ServerResult:
+    """Returns the answer as the server gave it: what is in it is between that server and the client."""
+    return types.ServerResult(types.EmptyResult.model_validate(raw))
+
+
+def build_error(error: ToolError) -> McpError:
+    if isinstance(error, RemoteError):
+        return McpError(types.ErrorData(code=error.number, message=error.message))
+    return McpError(types.ErrorData(code=types.INTERNAL_ERROR, message=str(error)))
+
+
+def refuse(result: ToolResult) -> McpError:
+    """Returns the error for what the governed path did not let through."""
+    return McpError(types.ErrorData(code=_REFUSED, message=result.content, data={"code": result.error_code}))
+
+
+Answer = Callable[[Any, Context], Awaitable[types.ServerResult]]
+"""Answers one kind of request. `Any`: the SDK has a class for each, and no common one that says more."""
+
+
+def answered(
+    server: Server[Any, Any], sessions: Sessions, answer: Answer
+) -> Callable[[Any], Awaitable[types.ServerResult]]:
+    """Returns the answer as the SDK wants it. Beyond this edge is the client: it is told no more than it may know."""
+
+    async def handle(request: Any) -> types.ServerResult:  # noqa: ANN401 (see `Answer`)
+        context = server.request_context
+        sessions.meet(context.session)
+        try:
+            return await answer(request, context)
+        except ToolError as error:
+            raise build_error(error) from None
+        except McpError:
+            raise
+        except Exception:
+            _log.exception("a request of an MCP client broke: %s", type(request).__name__)
+            raise McpError(types.ErrorData(code=types.INTERNAL_ERROR, message="Internal error.")) from None
+
+    return handle

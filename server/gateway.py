@@ -1,0 +1,95 @@
+"""The MCP gateway without the rest of the product: what `open-agent gateway` is made of, opened in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from config.policies import ToolPolicies, load_policies
+from config.settings import Settings
+from mcp_config.gateway.calling import Duties
+from mcp_config.gateway.door import Gateway, Lock, open_gateway
+from mcp_config.guards import Guards
+from mcp_config.rates import open_rate_limits
+from mcp_config.registry import Deadlines, ToolRegistry, open_registry
+from mcp_config.server_config import ServerConfig
+from mcp_config.server_variables import build_variables
+from mcp_config.servers_file import load_servers
+from server.db.store import Store, open_store
+from server.engine.audit import CallAudit
+from server.engine.ledger import ToolLedger
+from server.engine.sole_use import open_sole_use
+from server.identity.credentials import Credentials, open_credentials
+from server.version import VERSION
+
+_MAX_RESULT: Final = 4 * 1024 * 1024
+"""Who takes tools from here has a cap of its own, and keeps what is over it."""
+
+
+@dataclass(frozen=True)
+class GatewayConfiguration:
+    policies: ToolPolicies
+    servers: list[ServerConfig]
+
+
+@dataclass(frozen=True)
+class GatewayApplication:
+    """What a running gateway is made of, as its routes see it."""
+
+    credentials: Credentials
+    store: Store
+    tools: ToolRegistry
+    gateway: Gateway
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def drain(self) -> None:
+        self.draining.set()
+
+    async def drained(self) -> None:
+        """Nothing is at work that a restart could take up again."""
+
+
+def load_gateway_configuration(settings: Settings) -> GatewayConfiguration:
+    """Raises `ConfigError`, with a line for each mistake of the first file that has any."""
+    return GatewayConfiguration(
+        policies=load_policies(settings.tool_policies_file),
+        servers=load_servers(settings.mcp_servers, build_variables(settings)),
+    )
+
+
+def build_lock(settings: Settings) -> Lock:
+    """Returns by which names, and from which pages, `/mcp` may be reached."""
+    wildcards = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    own = () if settings.host in wildcards else (settings.host,)
+    hosts = _with_any_port([*settings.mcp_allowed_hosts, *own])
+    return Lock(hosts, _with_any_port(settings.mcp_allowed_origins), settings.max_body_bytes)
+
+
+def _with_any_port(names: list[str]) -> list[str]:
+    return [form for name in names for form in (name, f"{name}:*")]
+
+
+@asynccontextmanager
+async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayApplication]:
+    """Yields the gateway alone. Tool servers start in the background.
+
+    Raises:
+        ConfigError: a file says what cannot be.
+        Unavailable: the database or the data folder cannot be used.
+    """
+    configuration = load_gateway_configuration(settings)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
+        patience = timedelta(seconds=settings.approval_seconds)
+        store = await stack.enter_async_context(open_store(settings.database_url, patience))
+        credentials = await stack.enter_async_context(open_credentials(settings, store.tokens))
+        rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
+        guards = Guards(CallAudit(store.audit), rates, decided_above=True, max_result=_MAX_RESULT)
+        deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
+        registry = open_registry(configuration.servers, configuration.policies, lambda _: None, deadlines, guards)
+        tools = await stack.enter_async_context(registry)
+        duties = Duties(ToolLedger(store), guards.audit)
+        gateway = await stack.enter_async_context(open_gateway(tools, duties, build_lock(settings), VERSION))
+        yield GatewayApplication(credentials, store, tools, gateway)

@@ -1,0 +1,51 @@
+"""Is the gateway alive, is it ready. Needs no key and tells no more than states."""
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from server.errors import Unavailable
+from server.gateway import GatewayApplication
+from server.resources import Resource
+from server.routes.health import Liveness, State
+
+router: Final = APIRouter()
+
+
+class GatewayReadiness(Resource):
+    """`status` decides. Tool servers start in the background: calls wait for those they need."""
+
+    status: Literal["ready", "unavailable", "draining"]
+    database: Literal["ready", "failed"]
+    mcp_servers: dict[str, State]
+
+
+def _application(request: Request) -> GatewayApplication:
+    running: GatewayApplication = request.state.application
+    return running
+
+
+@router.get("/healthz")
+async def get_liveness() -> Liveness:
+    """The process answers."""
+    return Liveness()
+
+
+@router.get("/readyz")
+async def get_readiness(
+    app: Annotated[GatewayApplication, Depends(_application)], response: Response
+) -> GatewayReadiness:
+    """The database answers, every required tool server is up, and no stop is under way."""
+    database: Literal["ready", "failed"] = "ready"
+    try:
+        await app.store.check()
+    except Unavailable:
+        database = "failed"
+    servers = app.tools.health()
+    needed = all(server.state in ("ready", "degraded") for server in servers.values() if server.required)
+    status: Literal["ready", "unavailable", "draining"] = "ready" if database == "ready" and needed else "unavailable"
+    if app.draining.is_set():
+        status = "draining"
+    response.status_code = 200 if status == "ready" else 503
+    states: dict[str, State] = {name: server.state for name, server in servers.items()}
+    return GatewayReadiness(status=status, database=database, mcp_servers=states)

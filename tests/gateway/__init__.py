@@ -1,0 +1,1 @@
+"""The gateway as MCP clients meet it."""
