@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from config.api_keys import ApiKey, parse_api_keys
+from config.auth_settings import AuthSettings
 from config.checkout import CHECKOUT, from_checkout
 from config.database_url import parse_database_url
 from config.env_file import load_env_file
@@ -49,10 +49,6 @@ def _split(value: object) -> object:
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
-
-
-def _parsed_keys(value: object) -> object:
-    return parse_api_keys(value) if isinstance(value, str) else value
 
 
 def _web_address(value: str) -> str:
@@ -98,7 +94,7 @@ def _default_model_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "open-agent" / "models"
 
 
-class Settings(BaseSettings):
+class Settings(AuthSettings):
     """The settings, checked. Relative paths are relative to the checkout, whatever the current folder is."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
@@ -110,19 +106,13 @@ class Settings(BaseSettings):
     """0 takes a free port."""
     max_body_bytes: int = Field(default=10_000_000, gt=0)
     """A request with a larger body is refused."""
+    request_timeout: Seconds = 30
+    """Seconds a client may take to send a request: first its headers, then its body."""
 
-    mcp_allowed_hosts: Names = ["localhost", "127.0.0.1", "[::1]"]
+    mcp_allowed_hosts: Names = Field(["localhost", "127.0.0.1", "[::1]"])
     """The names by which MCP clients may reach `/mcp`, with any port; `host` is always one."""
-    mcp_allowed_origins: Names = ["http://localhost", "http://127.0.0.1"]
+    mcp_allowed_origins: Names = Field(["http://localhost", "http://127.0.0.1"])
     """The web pages from which browsers may reach `/mcp`, with any port."""
-
-    # Who may come in
-    auth_mode: Literal["apikey"] = "apikey"
-    """How clients prove who they are: an API key in `Authorization: Bearer`."""
-    api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(_parsed_keys)] = Field(default=(), repr=False)
-    """`[name=][role:]key`, comma-separated. Without any, one admin key is generated and kept under `data_dir`."""
-    openwebui_jwt_secret: SecretStr | None = None
-    """Open WebUI's `FORWARD_USER_INFO_HEADER_JWT_SECRET`: with it, each of its users owns their conversations."""
     completions_on_disconnect: Literal["cancel", "detach"] = "cancel"
     """What becomes of a run when the client of `/v1/chat/completions` that asked for it hangs up."""
 
@@ -182,7 +172,7 @@ class Settings(BaseSettings):
     """Seconds a reader of a stream may take nothing before it is dropped; it can resume where it was."""
     sql_agent_database_url: DatabaseUrl | None = Field(default=None, repr=False)
     """The database that the sql tools read; by default the sample shop."""
-    docs_folders: FilePaths = [Path("README.md"), Path("docs")]
+    docs_folders: FilePaths = Field([Path("README.md"), Path("docs")])
     """Folders of Markdown and text that the docs tools search."""
     log_folders: FilePaths = Field(default_factory=lambda checked: [checked["data_dir"] / "logs"])
     """The only folders in which the devops tools may read logs."""

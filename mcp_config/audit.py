@@ -19,6 +19,7 @@ Action = Literal[
     "policy.replace",
     "token.create",
     "token.revoke",
+    "principal.act_as",
 ]
 
 

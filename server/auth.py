@@ -11,6 +11,8 @@ from starlette.websockets import WebSocket
 from server.application import Application
 from server.docs_page import ASSETS
 from server.errors import ApiError, Forbidden
+from server.identity.acting import act_as
+from server.identity.scopes import check_scope
 from server.keys import Principal
 from server.websocket import find_key, refuse
 
@@ -41,7 +43,11 @@ def _is_open(path: str) -> bool:
 
 async def _identify(scope: Scope, authorization: str) -> Principal:
     app: Application = scope["state"]["application"]
-    return await app.credentials.identify(authorization)
+    principal = await app.credentials.identify(authorization)
+    method: str = scope.get("method", "GET")  # a socket only reads
+    check_scope(principal, method, scope["path"])
+    deed = f"{method} {scope['raw_path'].decode('latin-1')}"
+    return await act_as(principal, Headers(scope=scope), deed, app.store.audit)
 
 
 def _authorization_of_socket(scope: Scope) -> str:
@@ -49,7 +55,10 @@ def _authorization_of_socket(scope: Scope) -> str:
     return f"Bearer {offered}" if offered else Headers(scope=scope).get("authorization", "")
 
 
-_scheme: Final = HTTPBearer(auto_error=False, description="An API key; `make run` prints the generated one.")
+_scheme: Final = HTTPBearer(
+    auto_error=False,
+    description="An API key; `make run` prints the generated one. With AUTH_MODE=jwt also a JWT.",
+)
 """Says in the API description what `Authentication` does."""
 
 

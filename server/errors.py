@@ -76,6 +76,9 @@ class Failed(ApiError): ...
 class Unavailable(ApiError): ...
 
 
+CHALLENGE: Final = 'Bearer realm="open-agent"'
+"""What a 401 answers in `WWW-Authenticate`, if nothing more is to be said."""
+
 HTTP_STATUS: Final[dict[type[ApiError], int]] = {
     Malformed: 400,
     Invalid: 422,

@@ -25,6 +25,10 @@ class Principal:
 
     name: str
     role: Role
+    by: str | None = None
+    """The service that acts for it."""
+    scopes: frozenset[str] | None = None
+    """What its token is limited to; None is all that the role may."""
 
 
 PRODUCT: Final = Principal("open-agent", "service")

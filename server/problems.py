@@ -14,7 +14,7 @@ from starlette.routing import Match
 
 from config.json_pointer import build_pointer
 from config.model_flaws import describe, group_findings
-from server.errors import HTTP_STATUS, ApiError, NotFound
+from server.errors import CHALLENGE, HTTP_STATUS, ApiError, NotFound
 
 MEDIA_TYPE: Final = "application/problem+json"
 _CODES: Final = {404: "not_found", 405: "method_not_allowed"}
@@ -73,7 +73,7 @@ def api_error_response(error: ApiError, request_id: str) -> Response:
     errors = [Flaw(pointer=error.pointer, detail=str(error))] if error.pointer is not None else None
     headers = dict(error.headers)
     if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer realm="open-agent"'
+        headers.setdefault("WWW-Authenticate", CHALLENGE)
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     return problem_response(build_problem(status, error.code, str(error), request_id, errors, error.run_id), headers)

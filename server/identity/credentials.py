@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import httpx
 import structlog
 
 from config.settings import Settings
 from server.db.tokens import Tokens
-from server.errors import Unauthenticated, Unavailable
+from server.errors import CHALLENGE, Unauthenticated, Unavailable
+from server.identity.signed_tokens import SignedTokens, build_terms
+from server.identity.signing_keys import PublishedKeys, SharedSecret, SigningKeys
 from server.keys import KeyRing, Principal, load_api_keys
 from server.token_resources import Token
 
@@ -20,22 +23,37 @@ _log = structlog.stdlib.get_logger("server.identity")
 
 
 class Credentials:
-    def __init__(self, ring: KeyRing, tokens: Tokens, uses: "LastUses") -> None:
-        self._ring, self._tokens, self._uses = ring, tokens, uses
+    def __init__(self, ring: KeyRing, tokens: Tokens, uses: "LastUses", signed: SignedTokens | None) -> None:
+        self._ring, self._tokens, self._uses, self._signed = ring, tokens, uses, signed
 
     async def identify(self, authorization: str) -> Principal:
         """Returns who asks.
 
         Raises:
             Unauthenticated: nobody whom we know. What exactly is wrong is not told: it would help only who guesses.
+            Forbidden: the token is valid, and gives its holder no role here.
+            Unavailable: the database, or the keys of the tokens' issuer, cannot be asked.
         """
         scheme, _, offered = authorization.partition(" ")
         offered = offered.strip()
         if scheme.lower() != "bearer" or not offered:
-            raise Unauthenticated("no_api_key", "Send an API key: `Authorization: Bearer <key>`.")
-        if (principal := self._ring.find(offered) or await self._find_made(offered)) is None:
-            raise Unauthenticated("wrong_api_key", "This API key is not known here.")
+            raise Unauthenticated("no_api_key", f"Send {self._wanted}: `Authorization: Bearer <key>`.")
+        principal = self._ring.find(offered) or await self._find_made(offered)
+        if principal is None and self._signed:
+            principal = await self._signed.find(offered)
+        if principal is None:
+            raise self._wrong()
         return principal
+
+    @property
+    def _wanted(self) -> str:
+        return "a signed token or an API key" if self._signed else "an API key"
+
+    def _wrong(self) -> Unauthenticated:
+        if self._signed is None:
+            return Unauthenticated("wrong_api_key", "This API key is not known here.")
+        headers = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
+        return Unauthenticated("wrong_token", "This token or API key is not valid here.", headers=headers)
 
     async def _find_made(self, offered: str) -> Principal | None:
         """Asks the database each time: a revoked key stops at once, whoever revoked it."""
@@ -72,9 +90,25 @@ class LastUses:
 
 @asynccontextmanager
 async def open_credentials(settings: Settings, tokens: Tokens) -> AsyncIterator[Credentials]:
+    """Yields what tells who asks.
+
+    Raises:
+        ConfigError: a key could be guessed by those who reach this server.
+    """
     ring = KeyRing(load_api_keys(settings))
     uses = LastUses(tokens)
-    try:
-        yield Credentials(ring, tokens, uses)
-    finally:
-        await uses.close()
+    # No redirects: the address in the settings, and nothing else, says who may sign.
+    async with httpx.AsyncClient(follow_redirects=False) as client:
+        signed = None
+        if settings.auth_mode == "jwt":
+            signed = SignedTokens(_signing_keys(settings, client), build_terms(settings))
+        try:
+            yield Credentials(ring, tokens, uses, signed)
+        finally:
+            await uses.close()
+
+
+def _signing_keys(settings: Settings, client: httpx.AsyncClient) -> SigningKeys:
+    if settings.jwt_secret:
+        return SharedSecret(settings.jwt_secret.get_secret_value())
+    return PublishedKeys(client, settings.jwt_jwks_url or "", settings.jwt_jwks_seconds)
