@@ -157,7 +157,7 @@ async def test_a_service_sees_only_what_the_user_it_acts_for_owns(estate: Estate
         anne = {b"X-Act-As": "änne".encode()}
         new = (await desk.post("/v1/conversations", headers=anne)).json()["id"]
         assert (await desk.get(f"/v1/conversations/{new}", headers=anne)).status_code == 200
-        for name in ("", "open-agent", "a\x7fb", "x" * 201):
+        for name in ("", "open-agent", "x" * 201):
             refused = await desk.get(path, headers={"X-Act-As": name})
             assert (refused.status_code, refused.json()["code"]) == (422, "invalid_header")
     for client in (house.other, house.admin):
