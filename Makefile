@@ -23,7 +23,7 @@ studio_url := http://127.0.0.1:$(studio_port)
 lock := $(bin)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
-.PHONY: help install run dev check format lint types layers quick fix test faults test-model test-browser compose-check eval studio notebooks lock clean
+.PHONY: help install run dev check format lint types layers quick fix test faults test-model test-browser compose-check eval studio notebooks lock tools-lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -92,6 +92,10 @@ notebooks: dev ## run all notebooks with your model, and write what came out to 
 lock: dev ## write the locks anew after a change of pyproject.toml; UPGRADE=1 raises versions
 	@$(lock) --extra dev --output-file requirements-dev.lock
 	@$(lock) --constraint requirements-dev.lock --output-file requirements.lock
+
+# `time` is left out: it writes the machine's time zone into its definitions.
+tools-lock: install ## write the definitions of the shipped tools anew, after a change of them that was looked at
+	@$(bin)/python -m server.cli tools lock calculator devops docs fetch git sql --into mcp_config/tools.lock
 
 clean: ## remove what was installed and cached; your data stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .langgraph_api

@@ -158,6 +158,8 @@ class Settings(AuthSettings):
     tool_policies_file: FilePath = Path("config/tool_policies.yaml")
     mcp_servers: Annotated[str, AfterValidator(_inline_or_path)] = Field("mcp_config/servers.json", repr=False)
     """The path of a file in the `mcpServers` format, or that JSON itself."""
+    tools_lock: FilePath = Path("mcp_config/tools.lock")
+    """Tool definitions that are taken for approved. It is only read: what is approved here is kept in `data_dir`."""
     server_start_timeout: Seconds = 20
     """Seconds an MCP server may take to start."""
     tool_timeout: Seconds = 30

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from pydantic import JsonValue
 
 from mcp_config.names import MAX_DESCRIPTION, clean_text
+from mcp_config.pins import PARTS, Pin, build_pin
 from mcp_config.schema import ArgumentSchema, UnusableSchema
 from mcp_config.tools import JsonObject
 
@@ -23,6 +25,14 @@ class Definition:
     description: str
     schema: ArgumentSchema
     annotations: Mapping[str, JsonValue] = field(default_factory=dict)
+    promise: ArgumentSchema | None = None
+    """What it says its structured results are like, if that can be applied."""
+    source: JsonObject = field(default_factory=dict)
+    """What is pinned, as the server sent it."""
+
+    @cached_property
+    def pin(self) -> Pin:
+        return build_pin(self.source, approved=False)
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,16 @@ def _read(entry: JsonValue) -> Definition:
     if len(json.dumps(entry)) > _MAX_BYTES:
         raise _Bad(f"its definition is longer than {_MAX_BYTES // 1024} KiB")
     shown = clean_text(description, MAX_DESCRIPTION) if isinstance(description, str) else ""
-    return Definition(name, shown, ArgumentSchema(schema), _hints(annotations))
+    source: JsonObject = {part: entry[part] for part in PARTS if part in entry}
+    return Definition(name, shown, ArgumentSchema(schema), _hints(annotations), _find_promise(entry), source)
+
+
+def _find_promise(entry: JsonObject) -> ArgumentSchema | None:
+    promise = entry.get("outputSchema")
+    try:
+        return ArgumentSchema(promise) if isinstance(promise, dict) else None
+    except UnusableSchema:
+        return None  # a promise that cannot be checked is none; the tool itself can be used
 
 
 def _hints(annotations: JsonValue) -> JsonObject:

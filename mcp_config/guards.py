@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from mcp_config.audit import Audit, Unaudited
 from mcp_config.decision import Decision
+from mcp_config.quarantine import Quarantine
 from mcp_config.rates import RateLimits
 from mcp_config.tools import Allowance, Artifacts
 
@@ -14,6 +15,7 @@ class Guards:
 
     audit: Audit = field(default_factory=Unaudited)
     rates: RateLimits = field(default_factory=RateLimits)
+    quarantine: Quarantine = field(default_factory=Quarantine)
     artifacts: Artifacts | None = None
     """Without it a result over the cap loses its middle, and what is no text is not kept."""
     decided_above: bool = False

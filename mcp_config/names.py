@@ -24,9 +24,13 @@ def build_tool_name(prefix: str, server: str, tool: str) -> str:
     return f"{safe[: MAX_NAME - 9]}_{digest}"
 
 
+def is_visible(character: str) -> bool:
+    return character in "\n\t" or unicodedata.category(character) not in _INVISIBLE
+
+
 def clean_text(text: str, limit: int) -> str:
     """Returns the text without what a person cannot see, cut to the limit with a mark."""
-    seen = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE).strip()
+    seen = "".join(filter(is_visible, text)).strip()
     return seen if len(seen) <= limit else f"{seen[: limit - 1]}…"
 
 

@@ -35,6 +35,7 @@ from mcp_config.path import (
     rate_limit,
     written_down,
 )
+from mcp_config.quarantine import CHANGED, Quarantine
 from mcp_config.rates import build_rates
 from mcp_config.sdk import build_langchain_tool
 from mcp_config.server_config import ServerConfig
@@ -81,10 +82,15 @@ class ToolRegistry(ToolBox):
         self._told: set[str] = set()
         self.watchers: set[Callable[[], None]] = set()
         """Who is told that there are other tools now."""
+        guards.quarantine.approved = self.gather
 
     @property
     def connections(self) -> Sequence[Connection]:
         return self._connections
+
+    @property
+    def quarantine(self) -> Quarantine:
+        return self._guards.quarantine
 
     def add(self, connection: Connection) -> None:
         self._connections.append(connection)
@@ -115,7 +121,8 @@ class ToolRegistry(ToolBox):
         return self._tools[name].spec
 
     def health(self) -> dict[str, ServerHealth]:
-        return {connection.config.name: connection.health for connection in self._connections}
+        quarantine = self._guards.quarantine
+        return {one.config.name: quarantine.judge(one.config.name, one.health) for one in self._connections}
 
     @override
     async def ready(self, allowed: Sequence[str]) -> None:
@@ -142,10 +149,16 @@ class ToolRegistry(ToolBox):
             for definition in connection.listing.tools:
                 if connection.config.offers(definition.name):
                     self._take(self._offer(connection, definition), tools)
-        before, self._tools = self._tools, tools
-        if [tool.spec for tool in before.values()] != [tool.spec for tool in tools.values()]:
+        # only now: a tool that is put aside leaves its name to no other
+        before, self._tools = self._tools, {name: tool for name, tool in tools.items() if self._admits(name, tool)}
+        if [tool.spec for tool in before.values()] != [tool.spec for tool in self._tools.values()]:
             for watcher in self.watchers:
                 watcher()
+
+    def _admits(self, name: str, tool: OfferedTool) -> bool:
+        if not isinstance(tool.source, Connection):
+            return True
+        return self._guards.quarantine.admits(name, tool.source.config, tool.definition)
 
     def _take(self, tool: OfferedTool, tools: dict[str, OfferedTool]) -> None:
         settings = build_settings(self._policies, name := tool.spec.name)
@@ -243,6 +256,8 @@ class ToolRegistry(ToolBox):
         return self._find_agent(call.caller.agent) if call.caller.agent is not None else None
 
     def _not_there(self, name: str) -> ToolResult:
+        if self._guards.quarantine.find(name):
+            return ToolResult("error", f"{name} was not called: {CHANGED}.", "tool_definition_changed")
         for connection in self._needed([name]):
             health = connection.health
             if connection.config.prefix and health.state in ("failed", "off", "starting"):

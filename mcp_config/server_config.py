@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Literal
+from urllib.parse import urlsplit
 
 from mcp_config.names import matches_any
 from mcp_config.sandbox.grants import Grants, Kind, Sandbox
@@ -50,6 +52,22 @@ class ServerConfig:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values that must not be seen in any message about this server."""
 
+    @property
+    def program(self) -> str:
+        """What runs here, by a name that is the same on every machine: a module, a package, a script or an address."""
+        if self.transport != "stdio":
+            address = urlsplit(self.url)
+            return (
+                f"{address.hostname}:{address.port}{address.path}"
+                if address.port
+                else f"{address.hostname}{address.path}"
+            )
+        program, *arguments = self.command or ("",)
+        if "-m" in arguments[:-1]:
+            return arguments[arguments.index("-m") + 1]
+        first = next((argument for argument in arguments if not argument.startswith("-")), "")
+        return " ".join(filter(None, (PurePath(program).name, _without_folders(first))))
+
     def offers(self, tool: str) -> bool:
         """Tells whether the tool of this name is to be offered at all."""
         return matches_any(tool, self.allow) and not matches_any(tool, self.deny)
@@ -62,3 +80,7 @@ class ServerConfig:
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, "[secret]")
         return text
+
+
+def _without_folders(argument: str) -> str:
+    return PurePath(argument).name if PurePath(argument).is_absolute() else argument

@@ -33,6 +33,7 @@ from server.resources import (
     ToolCall,
 )
 from server.token_resources import MadeToken, NewToken, Token
+from server.tool_resources import ToolChange
 
 __all__ = ["Client", "ClientError", "open_client"]
 
@@ -143,6 +144,14 @@ class Client(Transport):
 
     async def get_tool(self, name: str) -> Tool:
         return await self.send(Tool, "GET", f"/v1/tools/{name}")
+
+    async def tool_changes(self) -> list[ToolChange]:
+        """Returns the definitions of tools that nobody has approved (admins only)."""
+        return [change async for change in self.all_of(Page[ToolChange], "/v1/tools/changes")]
+
+    async def approve_tool(self, tool: str, sha256: str | None = None) -> ToolChange:
+        """Approves a tool's definition, if it is still the one with this hash (admins only)."""
+        return await self.send(ToolChange, "POST", f"/v1/tools/{tool}/approve", {"sha256": sha256})
 
     async def invoke(self, tool: str, arguments: Mapping[str, JsonValue] | None = None) -> ToolCall:
         """Calls a tool by hand (admins only), down the path that agents' calls take: schema, policy, deadline."""

@@ -11,6 +11,7 @@ from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import open_gateway
 from mcp_config.guards import Guards
 from mcp_config.memory_tools import build_memory_tools
+from mcp_config.quarantine import open_quarantine
 from mcp_config.rates import open_rate_limits
 from mcp_config.registry import Deadlines, open_registry
 from nodes.context import Surroundings
@@ -20,7 +21,7 @@ from server.application import Application
 from server.budgets import Budgets
 from server.completions.terms import Terms
 from server.configuration import load_configuration
-from server.db.store import open_store
+from server.db.store import Store, open_store
 from server.engine.approving import open_approving
 from server.engine.artifacts import ArtifactShelf
 from server.engine.audit import CallAudit
@@ -63,8 +64,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         credentials = await stack.enter_async_context(open_credentials(settings, store.tokens))
         shelf = ArtifactShelf(store)
         in_force = await load_policies_in_force(store.policies, configuration.policies)
-        rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
-        guards = Guards(audit=CallAudit(store.audit), rates=rates, artifacts=shelf)
+        guards = await stack.enter_async_context(_open_guards(settings, store, shelf))
         registry = open_registry(configuration.servers, in_force.policies, find_agent, deadlines, guards)
         tools = await stack.enter_async_context(registry)
         memories = Memories(
@@ -109,6 +109,14 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
             metrics=metrics,
             reader_timeout=settings.reader_timeout,
         )
+
+
+@asynccontextmanager
+async def _open_guards(settings: Settings, store: Store, shelf: ArtifactShelf) -> AsyncIterator[Guards]:
+    audit = CallAudit(store.audit)
+    pins = open_quarantine(settings.tools_lock, settings.data_dir / "tools.lock", audit)
+    async with open_rate_limits(settings.redis_url) as rates, pins as quarantine:
+        yield Guards(audit=audit, rates=rates, quarantine=quarantine, artifacts=shelf)
 
 
 async def _warm_up(agents: AgentRegistry, models: Models) -> None:

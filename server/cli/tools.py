@@ -12,12 +12,16 @@ from rich.text import Text
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import stop_with
 from server.cli.tables import build_table, one_line, open_console, print_json, safe
+from server.cli.tool_changes import approve_tools, diff_tools, lock_tools
 from server.client import Client
 from server.resources import Tool, ToolCall
 
 app = typer.Typer(
     help="The tools that agents use, and calling one by hand.", no_args_is_help=True, add_completion=False
 )
+app.command("diff")(diff_tools)
+app.command("approve")(approve_tools)
+app.command("lock")(lock_tools)
 ToolArgument = Annotated[str, typer.Argument(metavar="TOOL", help="Its name, such as `time__get_current_time`.")]
 ArgumentsArgument = Annotated[
     list[str] | None,

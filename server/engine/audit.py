@@ -12,8 +12,8 @@ class CallAudit:
         self._trail = trail
 
     async def record(self, entry: AuditEntry) -> None:
-        """Raises: Unavailable, for a call that no run makes."""
-        if entry.run_id is None:
+        """Raises: Unavailable, for what a request waits for."""
+        if entry.run_id is None and entry.action != "tool.quarantine":
             await self._trail.record(entry)
         else:
             await patiently(self._trail.record, entry)

@@ -9,6 +9,7 @@ from config.api_keys import Role
 from server.approval_resources import Resolution
 from server.resources import Agent, NewConversation, NewFork, NewMessage, NewPolicies, NewRun, Request, Rollback
 from server.token_resources import NewToken
+from server.tool_resources import ToolApproval
 
 
 class Invocation(Request):
@@ -69,6 +70,7 @@ ResolutionBody = Annotated[
     Resolution, _example("With other arguments", {"decision": "edit", "arguments": {"timezone": "Asia/Tokyo"}})
 ]
 InvocationBody = Annotated[Invocation, _example("The clock", {"arguments": {"timezone": "Asia/Tokyo"}})]
+ToolApprovalBody = Annotated[ToolApproval, _example("What was looked at", {"sha256": "0" * 64})]
 PolicyBody = Annotated[NewPolicies, _example("Two rules and two rates", _POLICIES)]
 QuestionBody = Annotated[Question, _example("May the tool agent look at the clock?", _QUESTION)]
 TokenBody = Annotated[NewToken, _example("a service's key", {"name": "ci", "role": "service"})]

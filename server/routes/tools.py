@@ -8,18 +8,20 @@ from fastapi import Response
 from config.ids import new_id
 from graph.events import Failure
 from mcp_config import tools
+from mcp_config.quarantine import CHANGED, ChangedAgain, NoChange
 from mcp_config.registry import UnknownTool
 from server.application import Application
 from server.approval_resources import Approval
-from server.auth import Caller
+from server.auth import Admin, Caller
 from server.db.once import find_made
-from server.errors import ApiError, Forbidden, Invalid, NotFound, TooMany, Unavailable
+from server.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, TooMany, Unavailable
 from server.keys import Principal
 from server.rate_headers import build_rate_headers, wait_of
 from server.resources import Check, Page, RateLeft, Tool, ToolCall
-from server.routes.bodies import InvocationBody, Question, QuestionBody
+from server.routes.bodies import InvocationBody, Question, QuestionBody, ToolApprovalBody
 from server.routes.dependencies import App, ToolName, WantedNames, build_router, problems
 from server.routes.paging import build_page
+from server.tool_resources import ToolChange
 
 router: Final = build_router("/v1/tools", "tools")
 
@@ -28,6 +30,7 @@ _REFUSALS: Final[dict[str, type[ApiError]]] = {
     "invalid_arguments": Invalid,
     "denied_by_policy": Forbidden,
     "server_unavailable": Unavailable,
+    "tool_definition_changed": Conflict,
     "rate_limited": TooMany,
 }
 """Calls that never reached their server. What a tool itself does wrong is a result, not a problem."""
@@ -37,6 +40,30 @@ _REFUSALS: Final[dict[str, type[ApiError]]] = {
 async def list_tools(app: App, caller: Caller, page: WantedNames) -> Page[Tool]:
     """Lists the tools of the servers that are up, by name."""
     return build_page([_resource(spec) for spec in app.tools.all()], lambda tool: tool.name, page)
+
+
+@router.get("/changes", operation_id="list_tool_changes", responses=problems(403))
+async def list_tool_changes(app: App, admin: Admin, page: WantedNames) -> Page[ToolChange]:
+    """Lists the definitions that nobody has approved: new ones, and changed ones, whose tools are put aside."""
+    changes = [ToolChange.model_validate(asdict(change)) for change in app.tools.quarantine.changes()]
+    return build_page(changes, lambda change: change.tool, page)
+
+
+@router.post("/{name}/approve", operation_id="approve_tool", responses=problems(400, 403, 404, 409, 413, 415))
+async def approve_tool(app: App, admin: Admin, name: ToolName, wanted: ToolApprovalBody) -> ToolChange:
+    """Approves the tool's definition as it is now; from the next call on it is offered, and any other is put aside.
+
+    Give the `sha256` of what you looked at: if the server says something else by now, nothing is approved.
+    """
+    try:
+        change = await app.tools.quarantine.approve(name, wanted.sha256, admin.name, admin.role)
+    except NoChange as error:
+        raise NotFound("no_tool_change", f"Nothing about {name} waits to be approved.") from error
+    except ChangedAgain as error:
+        raise Conflict("tool_changed_again", f"{name} has changed again; look at GET /v1/tools/changes.") from error
+    except OSError as error:
+        raise Unavailable("lock_not_written", f"The approval cannot be kept: {error.strerror}. Try later.") from error
+    return ToolChange.model_validate(asdict(change))
 
 
 @router.get("/{name}", operation_id="get_tool", responses=problems(404))
@@ -53,7 +80,7 @@ async def get_tool(app: App, caller: Caller, name: ToolName) -> Tool:
     response_model=ToolCall,
     responses={
         202: {"model": Approval, "description": "The call waits for a person, at `Location`; approving it makes it."},
-        **problems(400, 403, 404, 413, 415, 429),
+        **problems(400, 403, 404, 409, 413, 415, 429),
     },
 )
 async def invoke_tool(
@@ -102,7 +129,7 @@ def _waiting(approval: Approval) -> Response:
     return Response(approval.model_dump_json(), 202, located, media_type="application/json")
 
 
-@router.post("/{name}/check", operation_id="check_tool", responses=problems(400, 403, 404, 413, 415))
+@router.post("/{name}/check", operation_id="check_tool", responses=problems(400, 403, 404, 409, 413, 415))
 async def check_tool(app: App, caller: Caller, name: ToolName, question: QuestionBody) -> Check:
     """Says what would become of a call, by what decides when it is made. Does nothing and counts nowhere."""
     by = _asked_about(caller, question)
@@ -110,6 +137,8 @@ async def check_tool(app: App, caller: Caller, name: ToolName, question: Questio
     try:
         foreseen = await app.tools.foresee(call)
     except UnknownTool as error:
+        if app.tools.quarantine.find(name):
+            raise Conflict("tool_definition_changed", f"{name} is put aside: {CHANGED}.") from error
         raise _no_tool(name) from error
     return Check(
         tool=name,

@@ -10,6 +10,9 @@ from config.policies import ToolPolicies
 from config.settings import Settings, load_settings
 from config.yaml_file import load_yaml
 from mcp_config.decision import decide
+from mcp_config.guards import Guards
+from mcp_config.pins import load_lock
+from mcp_config.quarantine import Quarantine
 from mcp_config.registry import Deadlines, open_registry
 from mcp_config.server_variables import build_variables
 from mcp_config.servers_file import load_servers
@@ -62,8 +65,12 @@ async def test_all_shipped_servers_come_up_from_any_folder(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     servers = load_servers(settings(tmp_path).mcp_servers, build_variables(settings(tmp_path)))
     started = [server for server in servers if not server.obstacle]
-    async with open_registry(started, POLICIES, AGENTS.get, Deadlines(30, 10)) as registry:
+    guards = Guards(quarantine=Quarantine(load_lock(settings(tmp_path).tools_lock)))
+    async with open_registry(started, POLICIES, AGENTS.get, Deadlines(30, 10), guards) as registry:
         await registry.ready(["*"])
+        unpinned = {(change.server, change.kind) for change in registry.quarantine.changes()}
+        # `time` writes this machine's time zone into its definitions; `make tools-lock` puts right what else is here
+        assert unpinned == {("time", "new")}
         assert {health.state for health in registry.health().values()} == {"ready"}
         names = {spec.name for spec in registry.all()}
         assert {

@@ -25,14 +25,19 @@ from tests.support.scripted_model import Replies, ScriptedModel, says
 from tests.support.scripted_replies import Match
 from tests.support.waiting import until
 
+CHAOS = Path(__file__).parent.parent / "support" / "chaos_server.py"
+ACT: Json = {"name": "act", "description": "Looks at the weather.", "inputSchema": {"type": "object"}}
+"""What the server `turncoat` says of its tool; it says what the file `act.json` holds by then."""
 HOUSE = Path(__file__).parent.parent / "support" / "hostile_house.py"
 
 
 def build_house_settings(folder: Path, model_url: str, **more: object) -> Settings:
     server = {"command": sys.executable, "args": ["-I", "-S", str(HOUSE), str(folder / "letters")]}
+    turncoat = {"command": sys.executable, "args": ["-I", "-S", str(CHAOS), "turncoat", str(folder / "act.json")]}
+    (folder / "act.json").write_text(json.dumps(ACT))
     policies = folder / "policies.yaml"
     policies.write_text("rules: [{match: '*', verdict: allow}]\n")
-    servers = json.dumps({"mcpServers": {"house": server}})
+    servers = json.dumps({"mcpServers": {"house": server, "turncoat": turncoat}})
     return build_settings(folder, model_url, mcp_servers=servers, tool_policies_file=policies, **more)
 
 
