@@ -13,6 +13,7 @@ from typing_extensions import override
 from config.agents import AgentSpec
 from config.ids import new_id
 from config.policies import ToolPolicies
+from mcp_config.absence import build_absence
 from mcp_config.approval import Complaint, approval, find_complaint, unasked
 from mcp_config.confinement import confine_servers, satisfies
 from mcp_config.connection import Connection, ServerHealth
@@ -35,7 +36,6 @@ from mcp_config.path import (
     rate_limit,
     written_down,
 )
-from mcp_config.quarantine import CHANGED, Quarantine
 from mcp_config.rates import build_rates
 from mcp_config.sdk import build_langchain_tool
 from mcp_config.server_config import ServerConfig
@@ -82,15 +82,12 @@ class ToolRegistry(ToolBox):
         self._told: set[str] = set()
         self.watchers: set[Callable[[], None]] = set()
         """Who is told that there are other tools now."""
-        guards.quarantine.approved = self.gather
+        self.quarantine = guards.quarantine
+        self.quarantine.approved = self.gather
 
     @property
     def connections(self) -> Sequence[Connection]:
         return self._connections
-
-    @property
-    def quarantine(self) -> Quarantine:
-        return self._guards.quarantine
 
     def add(self, connection: Connection) -> None:
         self._connections.append(connection)
@@ -121,8 +118,7 @@ class ToolRegistry(ToolBox):
         return self._tools[name].spec
 
     def health(self) -> dict[str, ServerHealth]:
-        quarantine = self._guards.quarantine
-        return {one.config.name: quarantine.judge(one.config.name, one.health) for one in self._connections}
+        return {one.config.name: self.quarantine.judge(one.config.name, one.health) for one in self._connections}
 
     @override
     async def ready(self, allowed: Sequence[str]) -> None:
@@ -156,9 +152,8 @@ class ToolRegistry(ToolBox):
                 watcher()
 
     def _admits(self, name: str, tool: OfferedTool) -> bool:
-        if not isinstance(tool.source, Connection):
-            return True
-        return self._guards.quarantine.admits(name, tool.source.config, tool.definition)
+        source = tool.source
+        return isinstance(source, LocalTool) or self.quarantine.admits(name, source.config, tool.definition)
 
     def _take(self, tool: OfferedTool, tools: dict[str, OfferedTool]) -> None:
         settings = build_settings(self._policies, name := tool.spec.name)
@@ -203,7 +198,7 @@ class ToolRegistry(ToolBox):
     ) -> ToolResult:
         tool = self._tools.get(call.tool)
         if tool is None:
-            return self._not_there(call.tool)
+            return self._absent(call.tool)
         wrappers = [
             argument_check(tool),
             policy(decision, approval(approvals, tool, decision, self._decide)),
@@ -255,15 +250,9 @@ class ToolRegistry(ToolBox):
     def _agent_of(self, call: ToolCall) -> AgentSpec | None:
         return self._find_agent(call.caller.agent) if call.caller.agent is not None else None
 
-    def _not_there(self, name: str) -> ToolResult:
-        if self._guards.quarantine.find(name):
-            return ToolResult("error", f"{name} was not called: {CHANGED}.", "tool_definition_changed")
-        for connection in self._needed([name]):
-            health = connection.health
-            if connection.config.prefix and health.state in ("failed", "off", "starting"):
-                why = f"the server {connection.config.name} is not available: {health.detail or 'it is still starting'}"
-                return ToolResult("error", f"{name} was not called: {why}", "server_unavailable")
-        return ToolResult("error", f"There is no tool {name[:100]!r}.", "unknown_tool")
+    def _absent(self, name: str) -> ToolResult:
+        needed = [(connection.config, connection.health) for connection in self._needed([name])]
+        return build_absence(name, needed, self.quarantine)
 
     def langchain_tools(
         self, caller: Caller, allowed: Sequence[str] = ("*",), ledger: Ledger | None = None
