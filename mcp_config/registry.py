@@ -146,14 +146,15 @@ class ToolRegistry(ToolBox):
                 if connection.config.offers(definition.name):
                     self._take(self._offer(connection, definition), tools)
         # only now: a tool that is put aside leaves its name to no other
-        before, self._tools = self._tools, {name: tool for name, tool in tools.items() if self._admits(name, tool)}
+        before, held = self._tools, self.quarantine.admits
+        self._tools = {
+            name: tool
+            for name, tool in tools.items()
+            if isinstance(tool.source, LocalTool) or held(name, tool.source.config, tool.definition)
+        }
         if [tool.spec for tool in before.values()] != [tool.spec for tool in self._tools.values()]:
             for watcher in self.watchers:
                 watcher()
-
-    def _admits(self, name: str, tool: OfferedTool) -> bool:
-        source = tool.source
-        return isinstance(source, LocalTool) or self.quarantine.admits(name, source.config, tool.definition)
 
     def _take(self, tool: OfferedTool, tools: dict[str, OfferedTool]) -> None:
         settings = build_settings(self._policies, name := tool.spec.name)
