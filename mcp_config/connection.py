@@ -5,7 +5,7 @@ Calls come from any task and only wait here. What this server does wrong stays h
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
@@ -33,6 +33,7 @@ _RARE_SECONDS: Final = 60.0
 _STABLE_SECONDS: Final = 10.0
 _PING_SECONDS: Final = 1.0
 _REFRESH_SECONDS: Final = 0.5
+_STOP_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -268,3 +269,12 @@ def _pause(failures: int, *, was_up: bool) -> float:
 def _put_aside(listing: Listing) -> str:
     count = len(listing.quarantined)
     return f"{count} of its tools cannot be used: {'; '.join(listing.quarantined[:5])}" if count else ""
+
+
+async def stop_owners(owners: Sequence[asyncio.Task[None]]) -> None:
+    for owner in owners:
+        owner.cancel()
+    if owners:
+        _, stuck = await asyncio.wait(owners, timeout=_STOP_SECONDS)
+        for owner in stuck:
+            _log.error("%s does not stop", owner.get_name())

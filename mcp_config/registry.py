@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from langchain_core.tools import BaseTool
 from typing_extensions import override
@@ -16,7 +15,7 @@ from config.policies import ToolPolicies
 from mcp_config.absence import build_absence
 from mcp_config.approval import Complaint, approval, find_complaint, unasked
 from mcp_config.confinement import confine_servers, satisfies
-from mcp_config.connection import Connection, ServerHealth
+from mcp_config.connection import Connection, ServerHealth, stop_owners
 from mcp_config.decision import Decision, build_settings, decide, find_refusal, trust
 from mcp_config.definitions import Definition
 from mcp_config.guards import Foresight, Guards
@@ -52,8 +51,6 @@ from mcp_config.tools import (
     Unwritten,
 )
 from mcp_config.warden import open_warden
-
-_STOP_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -290,13 +287,4 @@ async def open_registry(
         try:
             yield registry
         finally:
-            await _stop(owners)
-
-
-async def _stop(owners: Sequence[asyncio.Task[None]]) -> None:
-    for owner in owners:
-        owner.cancel()
-    if owners:
-        _, stuck = await asyncio.wait(owners, timeout=_STOP_SECONDS)
-        for owner in stuck:
-            _log.error("%s does not stop", owner.get_name())
+            await stop_owners(owners)

@@ -12,6 +12,7 @@ from config.settings import Settings
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import Gateway, Lock, open_gateway
 from mcp_config.guards import Guards
+from mcp_config.quarantine import Quarantine
 from mcp_config.rates import open_rate_limits
 from mcp_config.registry import Deadlines, ToolRegistry, open_registry
 from mcp_config.server_config import ServerConfig
@@ -86,7 +87,8 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         store = await stack.enter_async_context(open_store(settings.database_url, patience))
         credentials = await stack.enter_async_context(open_credentials(settings, store.tokens))
         rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
-        guards = Guards(CallAudit(store.audit), rates, decided_above=True, max_result=_MAX_RESULT)
+        held_above = Quarantine(holds=False)
+        guards = Guards(CallAudit(store.audit), rates, held_above, decided_above=True, max_result=_MAX_RESULT)
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
         registry = open_registry(configuration.servers, configuration.policies, lambda _: None, deadlines, guards)
         tools = await stack.enter_async_context(registry)
