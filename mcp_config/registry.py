@@ -276,7 +276,7 @@ async def open_registry(
     """Starts all servers side by side, in the background, and ends them all on leaving."""
     deadlines = deadlines or Deadlines()
     registry = ToolRegistry(policies, find_agent, deadlines, guards or Guards())
-    async with open_warden() as warden:
+    async with open_warden(wanted=any(server.transport == "stdio" for server in servers)) as warden:
         confined = await confine_servers(servers)
         connections = [Connection(config, warden, deadlines.start, registry.gather) for config in confined]
         for connection in connections:

@@ -23,6 +23,8 @@ class ServerConfig:
     cwd: str | None = None
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    bearer_file: str | None = None
+    """Holds a key that is sent as `Authorization: Bearer`; read at each start, so that it may come and change."""
     private: bool = False
     """Whether its name may mean a machine of a private network."""
     prefix: str = ""

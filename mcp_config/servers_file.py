@@ -103,6 +103,8 @@ class _Ours(BaseModel):
     allow_unsandboxed: bool = False
     """Says aloud that a dangerous server may run without a sandbox where none works."""
     required: bool = False
+    bearer_file: str | None = None
+    """For a server that is reached by `url`: the file that holds the key for it."""
     sampling: bool = False
     """Lets it ask the models of MCP clients that call it at `/mcp/{server}`."""
     timeout: PositiveFloat | None = None
@@ -250,6 +252,7 @@ def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str
         cwd=entry.cwd,
         url=entry.url or "",
         headers=entry.headers,
+        bearer_file=ours.bearer_file,
         private=ours.grant.private,
         prefix=name if ours.prefix is None else ours.prefix,
         allow=tuple(ours.allow),

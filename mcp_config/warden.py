@@ -17,12 +17,14 @@ _END_SECONDS: Final = 2.0
 class Warden:
     """Knows the process groups that must end with us."""
 
-    def __init__(self, pipe: asyncio.StreamWriter) -> None:
+    def __init__(self, pipe: asyncio.StreamWriter | None) -> None:
         self._pipe = pipe
 
     @contextlib.contextmanager
     def guard(self, group: int) -> Iterator[None]:
         """Has the group killed should we vanish inside this block."""
+        if self._pipe is None:
+            raise RuntimeError("no child was to be started here")
         self._pipe.write(b"+%d\n" % group)
         try:
             yield
@@ -31,7 +33,11 @@ class Warden:
 
 
 @contextlib.asynccontextmanager
-async def open_warden() -> AsyncIterator[Warden]:
+async def open_warden(*, wanted: bool = True) -> AsyncIterator[Warden]:
+    """Yields the warden. Where no child will be started it is not `wanted`, and no process of ours either."""
+    if not wanted:
+        yield Warden(None)
+        return
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",

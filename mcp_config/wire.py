@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -60,7 +61,7 @@ async def _open_http(
 ) -> AsyncIterator[HearingSession]:
     timeout = httpx.Timeout(_ANSWER_SECONDS, read=_SILENCE_SECONDS)
     async with (
-        _build_client(config, lost, dict(config.headers), timeout) as client,
+        _build_client(config, lost, _headers(config), timeout) as client,
         streamable_http_client(config.url, http_client=client) as (received, sent, _),
         HearingSession(received, sent, lost, ears) as session,
     ):
@@ -76,10 +77,17 @@ async def _open_sse(config: ServerConfig, lost: asyncio.Future[ToolError], ears:
         return _build_client(config, lost, headers, timeout)
 
     async with (
-        sse_client(config.url, dict(config.headers), httpx_client_factory=build) as (received, sent),
+        sse_client(config.url, _headers(config), httpx_client_factory=build) as (received, sent),
         HearingSession(received, sent, lost, ears) as session,
     ):
         yield session
+
+
+def _headers(config: ServerConfig) -> dict[str, str]:
+    """Raises: OSError, the file with the key is not there (yet)."""
+    if config.bearer_file is None:
+        return dict(config.headers)
+    return {**config.headers, "Authorization": f"Bearer {Path(config.bearer_file).read_text().strip()}"}
 
 
 def _build_client(

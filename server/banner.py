@@ -26,6 +26,19 @@ def build_banner(url: str, generated_key: str | None) -> str:
 """
 
 
+def build_gateway_banner(url: str, generated_key: str | None) -> str:
+    """Returns the text for a gateway that is served alone."""
+    return f"""
+  open-agent's MCP gateway is up
+
+    Address   {url}/mcp   (one server, by its own names: {url}/mcp/NAME)
+    API key   {generated_key or "one of API_KEYS"}
+
+  Tool servers start in the background: {url}/readyz
+  How to use it: docs/gateway.md
+"""
+
+
 def build_paste_line(url: str, key: str | None, question: str = QUESTION) -> str:
     """Returns one line for any shell with curl: a conversation, a message, and the run that answers it, streamed."""
     message = shlex.quote(json.dumps({"content": question}, ensure_ascii=False))

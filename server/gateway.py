@@ -85,7 +85,8 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
         patience = timedelta(seconds=settings.approval_seconds)
         store = await stack.enter_async_context(open_store(settings.database_url, patience))
-        credentials = await stack.enter_async_context(open_credentials(settings, store.tokens))
+        # the key that is made here is for another open-agent, which decides what its users may do
+        credentials = await stack.enter_async_context(open_credentials(settings, store.tokens, "service"))
         rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
         held_above = Quarantine(holds=False)
         guards = Guards(CallAudit(store.audit), rates, held_above, decided_above=True, max_result=_MAX_RESULT)

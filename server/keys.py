@@ -53,8 +53,8 @@ class KeyRing:
         return found
 
 
-def load_api_keys(settings: Settings) -> tuple[ApiKey, ...]:
-    """Returns the configured keys, or the generated one, which the first start makes.
+def load_api_keys(settings: Settings, generated: Role = "admin") -> tuple[ApiKey, ...]:
+    """Returns the configured keys, or the generated one, which the first start makes, with the role `generated`.
 
     Raises:
         ConfigError: others than this machine would reach a server whose key can be guessed.
@@ -63,7 +63,7 @@ def load_api_keys(settings: Settings) -> tuple[ApiKey, ...]:
         _refuse_weak(settings)
         return settings.api_keys
     key = _load_generated_key(settings.data_dir / GENERATED_KEY_FILE)
-    return (ApiKey(name="admin", role="admin", key=SecretStr(key)),)
+    return (ApiKey(name=generated, role=generated, key=SecretStr(key)),)
 
 
 def where_the_key_is(settings: Settings) -> str:

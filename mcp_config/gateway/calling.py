@@ -44,7 +44,7 @@ class Tools:
             "name": self._face.shown_name(spec),
             "description": spec.description,
             "inputSchema": spec.input_schema,
-            "annotations": dict(spec.annotations),
+            "annotations": {**spec.annotations, **({"idempotentHint": True} if spec.repeatable else {})},
         }
 
     async def call(self, request: types.CallToolRequest, context: Context) -> types.ServerResult:

@@ -27,6 +27,9 @@ COMMANDS: Final[Mapping[str, Listed]] = {
     "serve": Listed(
         "server.cli.serve:serve", "Start the server and print its address, the API key and a line to try it with.", _RUN
     ),
+    "gateway": Listed(
+        "server.cli.gateway:gateway", "Serve only the tools, to MCP clients: /mcp, /mcp/{server} and health.", _RUN
+    ),
     "doctor": Listed("server.cli.doctor:doctor", "Check the set-up, and say what to mend.", _RUN),
     "model": Listed("server.cli.weights:app", "The embedded model that answers when no other is configured.", _RUN),
     "connect": Listed("server.cli.connect:connect", "Put the pipe into a running Open WebUI, ready to chat.", _RUN),

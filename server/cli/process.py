@@ -5,15 +5,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn
 
 import structlog
+from fastapi import FastAPI
 
 from config.api_keys import ApiKey
 from config.settings import Settings
 from server.app import build_app
-from server.banner import build_banner
+from server.banner import build_banner, build_gateway_banner
+from server.gateway_app import build_gateway_app
 from server.keys import where_the_key_is
 from server.listening import address_of
 from server.serving import Leave, run_server
@@ -21,8 +24,22 @@ from server.serving import Leave, run_server
 _log = structlog.stdlib.get_logger("server")
 
 
-async def serve_until_told(settings: Settings, bound: socket.socket, keys: Sequence[ApiKey]) -> None:
-    """Serves until SIGINT or SIGTERM. Raises what `open_application` raises."""
+@dataclass(frozen=True)
+class Product:
+    """What is served: the whole, or the gateway alone."""
+
+    build: Callable[[Settings], FastAPI]
+    banner: Callable[[str, str | None], str]
+
+
+WHOLE: Final = Product(build_app, build_banner)
+GATEWAY: Final = Product(build_gateway_app, build_gateway_banner)
+
+
+async def serve_until_told(
+    settings: Settings, bound: socket.socket, keys: Sequence[ApiKey], product: Product = WHOLE
+) -> None:
+    """Serves until SIGINT or SIGTERM. Raises what opening the product raises."""
 
     def tell() -> None:
         if settings.log_format == "json":
@@ -30,10 +47,10 @@ async def serve_until_told(settings: Settings, bound: socket.socket, keys: Seque
             _log.info("open-agent is up", address=address_of(bound), api_key=where_the_key_is(settings))
             return
         generated = None if settings.api_keys else keys[0].key.get_secret_value()
-        print(build_banner(address_of(bound), generated), flush=True)
+        print(product.banner(address_of(bound), generated), flush=True)
 
     stop, leave = asyncio.Event(), Leave(settings.shutdown_grace_seconds)
-    running = asyncio.create_task(run_server(build_app(settings), bound, tell, stop, leave))
+    running = asyncio.create_task(run_server(product.build(settings), bound, tell, stop, leave))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, leave, number)
     stopping = asyncio.create_task(stop.wait())

@@ -1,11 +1,12 @@
 """`open-agent serve`: checks what can be checked at once, then brings in the product and serves."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from config.errors import ConfigError
+from config.settings import Settings
 from server.cli.settings import settings_or_exit, stop_with
 from server.configuration import load_configuration
 from server.errors import ApiError
@@ -33,11 +34,17 @@ def serve(host: HostOption = None, port: PortOption = None) -> None:
 
         pull_needed_weights(settings, configuration.agents)
         asyncio.run(serve_until_told(settings, bound, keys))
-    except ConfigError as error:
-        stop_with(str(error), code=2)
-    except (CannotListen, ApiError) as error:
-        stop_with(str(error))
-    except OSError as error:
-        stop_with(
-            f"{error.filename or settings.data_dir}: {error.strerror}. DATA_DIR must be a folder we may write to."
-        )
+    except (ConfigError, CannotListen, ApiError, OSError) as error:
+        stop_for(error, settings)
+
+
+def stop_for(error: Exception, settings: Settings) -> NoReturn:
+    """Ends the command with one line about what stood in the way of serving."""
+    match error:
+        case ConfigError():
+            stop_with(str(error), code=2)
+        case OSError():
+            where = error.filename or settings.data_dir
+            stop_with(f"{where}: {error.strerror}. DATA_DIR must be a folder we may write to.")
+        case _:
+            stop_with(str(error))

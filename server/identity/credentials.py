@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 import structlog
 
+from config.api_keys import Role
 from config.settings import Settings
 from server.db.tokens import Tokens
 from server.errors import CHALLENGE, Unauthenticated, Unavailable
@@ -89,13 +90,15 @@ class LastUses:
 
 
 @asynccontextmanager
-async def open_credentials(settings: Settings, tokens: Tokens) -> AsyncIterator[Credentials]:
+async def open_credentials(
+    settings: Settings, tokens: Tokens, generated: Role = "admin"
+) -> AsyncIterator[Credentials]:
     """Yields what tells who asks.
 
     Raises:
         ConfigError: a key could be guessed by those who reach this server.
     """
-    ring = KeyRing(load_api_keys(settings))
+    ring = KeyRing(load_api_keys(settings, generated))
     uses = LastUses(tokens)
     # No redirects: the address in the settings, and nothing else, says who may sign.
     async with httpx.AsyncClient(follow_redirects=False) as client:

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from config.policies import Verdict
-from tests.http.serving import Json
+from tests.gateway.peer import code, open_peer
+from tests.http.serving import ADMIN_KEY, OTHER_KEY, USER_KEY, Json
 from tests.security.house import House
 from tests.security.verdicts import CASES, POLICIES, Case
 
@@ -54,7 +55,15 @@ async def by_agent(house: House, case: Case) -> tuple[Verdict, str]:
     return judged(200 if ended["status"] == "ok" else 403, code), entry["rule"]
 
 
-ENTRIES: Final = (by_check, by_check_for_an_agent, by_invoke, by_agent)
+async def by_gateway(house: House, case: Case) -> tuple[Verdict, str]:
+    key = {"uma": USER_KEY, "otto": OTHER_KEY, "ann": ADMIN_KEY}[case.who]
+    async with open_peer(house.served, key) as peer:
+        result = await peer.call(case.tool, **case.arguments)
+    entry = (await house.audit(tool=case.tool, principal=case.who, limit=1))[0]
+    return judged(403 if result.isError else 200, code(result) or ""), entry["rule"]
+
+
+ENTRIES: Final = (by_check, by_check_for_an_agent, by_invoke, by_gateway, by_agent)
 MARKS: Final = {"by_agent": [pytest.mark.slow]}
 """A run for each case takes its time."""
 

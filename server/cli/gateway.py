@@ -1,0 +1,27 @@
+"""`open-agent gateway`: the MCP gateway alone, for an API elsewhere and for MCP clients. It knows no agents."""
+
+import asyncio
+
+from config.errors import ConfigError
+from server.cli.serve import HostOption, PortOption, stop_for
+from server.cli.settings import settings_or_exit
+from server.errors import ApiError
+from server.keys import load_api_keys
+from server.listening import CannotListen, bind
+from server.logs import configure_logs, find_secrets
+
+
+def gateway(host: HostOption = None, port: PortOption = None) -> None:
+    """Serve only the tools, to MCP clients: /mcp, /mcp/{server} and health."""
+    settings = settings_or_exit(host=host, port=port)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        bound = bind(settings.host, settings.port)
+        keys = load_api_keys(settings, "service")
+        configure_logs(settings.log_level, settings.log_format, find_secrets(settings, keys))
+
+        from server.cli.process import GATEWAY, serve_until_told  # noqa: PLC0415 - seconds, and only now
+
+        asyncio.run(serve_until_told(settings, bound, keys, GATEWAY))
+    except (ConfigError, CannotListen, ApiError, OSError) as error:
+        stop_for(error, settings)
