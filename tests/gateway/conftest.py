@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from config.settings import Settings
 from tests.http.serving import Served, build_settings, open_served
 
 SUPPORT = Path(__file__).parent.parent / "support"
@@ -25,15 +26,18 @@ rules:
   - {match: "*", roles: [admin], verdict: allow}
   - {match: plain__count, roles: [user, admin], verdict: ask}
   - {match: plain__act, verdict: deny, reason: not for anybody}
-  - {match: complete__resources/read, when: [{argument: /uri, matches: "*binary*"}], verdict: deny}
+  - {match: complete__resources/read, when: [{argument: /uri, matches: "*watched*"}], verdict: deny}
 """
+
+
+def build_gateway_settings(folder: Path) -> Settings:
+    (folder / "policies.yaml").write_text(POLICIES)
+    servers = json.dumps({"mcpServers": SERVERS})
+    more = {"mcp_servers": servers, "tool_policies_file": folder / "policies.yaml"}
+    return build_settings(folder, "http://127.0.0.1:9/v1", **more)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    folder = tmp_path_factory.mktemp("gateway")
-    (folder / "policies.yaml").write_text(POLICIES)
-    servers = json.dumps({"mcpServers": SERVERS})
-    more = {"mcp_servers": servers, "tool_policies_file": folder / "policies.yaml"}
-    async with open_served(build_settings(folder, "http://127.0.0.1:9/v1", **more)) as served:
+    async with open_served(build_gateway_settings(tmp_path_factory.mktemp("gateway"))) as served:
         yield served

@@ -172,7 +172,7 @@ async def test_resources_and_prompts_are_listed_and_read_under_the_rules(served:
         read = await peer.session.read_resource(AnyUrl("test://template/7/data"))
         assert "Data for ID: 7" in str(read.contents[0])
         with pytest.raises(McpError, match="denies it"):
-            await peer.session.read_resource(AnyUrl("test://static-binary"))
+            await peer.session.read_resource(AnyUrl("test://watched-resource"))
         with pytest.raises(McpError, match="no resource"):
             await peer.session.read_resource(AnyUrl("other://x"))
         names = [prompt.name for prompt in (await peer.session.list_prompts()).prompts]

@@ -13,11 +13,9 @@ import psutil
 import pytest
 
 from server.gateway_app import build_gateway_app
-from server.listening import address_of, bind
-from server.serving import run_server
 from tests.gateway.conftest import SERVERS
 from tests.gateway.peer import code, open_peer, words
-from tests.http.serving import ADMIN_KEY, Served, build_settings, open_served
+from tests.http.serving import ADMIN_KEY, Served, build_settings, open_app, open_served
 from tests.support.server_process import build_environment
 from tests.support.waiting import until
 
@@ -36,15 +34,8 @@ async def open_gateway(folder: Path) -> AsyncIterator[Served]:
     (folder / "policies.yaml").write_text(GATEWAY_POLICIES)
     more = {"mcp_servers": json.dumps({"mcpServers": SERVERS}), "tool_policies_file": folder / "policies.yaml"}
     settings = build_settings(folder, "http://127.0.0.1:9/v1", api_keys="", **more)
-    bound = bind(settings.host, 0)
-    up, stop = asyncio.Event(), asyncio.Event()
-    running = asyncio.create_task(run_server(build_gateway_app(settings), bound, up.set, stop))
-    await up.wait()
-    try:
-        yield Served(address_of(bound), settings)
-    finally:
-        stop.set()
-        await running
+    async with open_app(build_gateway_app(settings), settings) as served:
+        yield served
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 import yaml
+from fastapi import FastAPI
 
 from config.settings import Settings, load_settings
 from server.app import build_app
@@ -67,9 +68,15 @@ def write_policies(path: Path) -> Path:
 
 @asynccontextmanager
 async def open_served(settings: Settings) -> AsyncIterator[Served]:
+    async with open_app(build_app(settings), settings) as served:
+        yield served
+
+
+@asynccontextmanager
+async def open_app(app: FastAPI, settings: Settings) -> AsyncIterator[Served]:
     bound = bind(settings.host, settings.port)
     up, stop = asyncio.Event(), asyncio.Event()
-    running = asyncio.create_task(run_server(build_app(settings), bound, up.set, stop))
+    running = asyncio.create_task(run_server(app, bound, up.set, stop))
     started = asyncio.create_task(up.wait())
     await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
     started.cancel()
