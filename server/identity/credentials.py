@@ -90,9 +90,7 @@ class LastUses:
 
 
 @asynccontextmanager
-async def open_credentials(
-    settings: Settings, tokens: Tokens, generated: Role = "admin"
-) -> AsyncIterator[Credentials]:
+async def open_credentials(settings: Settings, tokens: Tokens, generated: Role = "admin") -> AsyncIterator[Credentials]:
     """Yields what tells who asks.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Our own client layer, as the program that the conformance suite runs: `python -m tests.gateway.conformance_client`."""
+"""Our own client layer as the program that the conformance suite runs: `python -m tests.gateway.conformance_client`."""
 
 import asyncio
 import os
