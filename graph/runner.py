@@ -32,8 +32,14 @@ from nodes.reopening import REOPENING
 from nodes.spending import Spending
 from nodes.state import RunFailure, RunState
 
+ATTEMPT: Final = "attempt"
+"""Under this word a checkpointer finds in its config which attempt of the run reads or writes."""
 _RECURSION_LIMIT: Final = 200
 """Far above what turns and plans allow: budgets end a run, not LangGraph's own brake."""
+_LOST: Final = RunFailure(
+    code="checkpoint_lost",
+    detail="What this run had come to was lost. It had used tools already, so it was not begun anew; ask again.",
+)
 
 
 class Drained(Exception):
@@ -130,7 +136,8 @@ class GraphRunner:
     async def _work(self, run: RunInput, outbox: Outbox) -> None:
         try:
             translation = Translation(run.run_id, run.attempt)
-            config = RunnableConfig(configurable={"thread_id": run.run_id}, recursion_limit=_RECURSION_LIMIT)
+            thread = {"thread_id": run.run_id, ATTEMPT: run.attempt}
+            config = RunnableConfig(configurable=thread, recursion_limit=_RECURSION_LIMIT)
             saved = await self._find_checkpoint(config)
             if run.started:
                 outbox.put([translation.resumed(_resume_point(saved, run))])
@@ -179,6 +186,8 @@ class GraphRunner:
         deadlines: Deadlines,
     ) -> RunState | None:
         """Runs the graph to its end and returns the last state; None when it stopped to wait for a person."""
+        if saved is None and await self._is_lost(run):
+            return RunState(failure=_LOST)
         state = cast(RunState, saved.values) if saved else _first_state(run)
         if saved and not saved.tasks:  # `next` is empty, too, while all tasks of a superstep are done
             return state
@@ -202,6 +211,17 @@ class GraphRunner:
             elif part["type"] == "values" and not part["ns"]:
                 state, waits = part["data"], waits or bool(part["interrupts"])
         return None if waits else state
+
+    async def _is_lost(self, run: RunInput) -> bool:
+        """Returns whether a run without a checkpoint could do something twice if it began anew.
+
+        The first checkpoint comes before any tool call, and a model that is asked anew makes its calls under new ids.
+        """
+        if self._checkpointer is None or not run.earlier_calls:
+            return False
+        await self._tools.ready([*run.read])
+        harmless = {spec.name for spec in self._tools.specs([*run.read]) if spec.repeatable}
+        return not harmless.issuperset(run.read)
 
     def _context(self, run: RunInput) -> RunContext:
         agent = self._agents.get(run.agent_id)

@@ -125,14 +125,18 @@ class Approvals:
         return await self._database.write(work)
 
     async def suspend(self, run_id: str, attempt: int) -> None:
-        """Has a run that stopped at its questions wait for the answers; if they came meanwhile, it is queued again."""
+        """Has a run that stopped at its questions wait for the answers; if they came meanwhile, it is queued again.
+
+        Done again, when nobody can say whether it was done, it still tells the readers.
+        """
 
         async def work(session: WriteSession) -> None:
             run = await _hold_run(session, run_id)
-            if run is None or run.attempt != attempt or run.status != "running":
+            if run is None or run.attempt != attempt:
                 return
-            waits = await _has_open(session, run_id) and not run.cancel_requested
-            run.status = "requires_action" if waits else "queued"
+            if run.status == "running":
+                waits = await _has_open(session, run_id) and not run.cancel_requested
+                run.status = "requires_action" if waits else "queued"
             self._events.pause(session, run_id)
 
         await self._database.write(work)
@@ -143,6 +147,14 @@ class Approvals:
         rows = rows.where(RunRow.conversation_id == conversation_id) if conversation_id else rows
         async with self._database.read() as session:
             return list(await session.scalars(rows))
+
+    async def pending(self) -> list[tuple[str, str, str]]:
+        """Returns owner, id and run of the open questions that runs have put."""
+        rows = select(ApprovalRow.owner, ApprovalRow.id, ApprovalRow.run_id).where(
+            ApprovalRow.status == "pending", ApprovalRow.run_id.is_not(None)
+        )
+        async with self._database.read() as session:
+            return [(owner, approval_id, run_id or "") for owner, approval_id, run_id in await session.execute(rows)]
 
     async def overdue(self) -> list[tuple[str, str]]:
         """Returns owner and id of the questions that nobody has answered in time."""

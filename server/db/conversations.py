@@ -1,5 +1,6 @@
 """Conversations as clients keep them. Another owner's is not there."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, select
@@ -10,14 +11,17 @@ from server.db.once import Once
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import ConversationRow, RunRow
-from server.db.turns import find_active, refuse_active
+from server.db.turns import refuse_active, unfinished
 from server.errors import NotFound
 from server.resources import Conversation, NewConversation, Page, PageQuery
 
+EndIdle = Callable[[WriteSession, str], Awaitable[bool]]
+"""Ends, within a transaction, a run that waits for its turn or for a person; tells whether it did."""
+
 
 class Conversations:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, end_idle: EndIdle) -> None:
+        self._database, self._end_idle = database, end_idle
 
     async def create(self, owner: str, new: NewConversation) -> Conversation:
         row = ConversationRow(
@@ -51,20 +55,27 @@ class Conversations:
         async with self._database.read() as session:
             return await page_of(session, rows, ConversationRow.id, query, _resource)
 
-    async def delete(self, owner: str, conversation_id: str) -> None:
-        """Removes the conversation with all that belongs to it.
+    async def delete(self, owner: str, conversation_id: str) -> Sequence[str]:
+        """Removes the conversation with all that belongs to it, all or nothing.
+
+        Runs that wait, for their turn or for a person, are cancelled with it, so that their readers hear of an end.
+        Returns the ids of these.
 
         Raises:
             NotFound: it is not there, or another owner's.
-            Conflict: a run of it has not ended.
+            Conflict: a run of it is at work.
         """
 
-        async def work(session: WriteSession) -> None:
-            await get_conversation(session, owner, conversation_id)
-            refuse_active(await find_active(session, conversation_id))
+        async def work(session: WriteSession) -> Sequence[str]:
+            await get_conversation(session, owner, conversation_id, locked=True)
+            rows = select(RunRow.id).where(RunRow.conversation_id == conversation_id, unfinished())
+            left = (await session.scalars(rows.order_by(RunRow.id))).all()
+            for run_id in left:
+                refuse_active(None if await self._end_idle(session, run_id) else run_id)
             await session.execute(delete(ConversationRow).where(ConversationRow.id == conversation_id))
+            return left
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
 
 async def get_conversation(

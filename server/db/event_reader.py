@@ -62,6 +62,8 @@ class EventReader:
                 events = subscription.recent(after)
                 if not events and subscription.lacks(after, poll()):
                     events = await self._look(subscription, run_id, after)
+                    if not events and subscription.last > after and await self._is_gone(run_id):
+                        return
                 for event in events:
                     yield event
                     after = event.seq
@@ -91,6 +93,11 @@ class EventReader:
             detail = f"The log of this run ends at {last}; there is no event {after} to go on from."
             raise Invalid("unknown_cursor", detail)
         return after < last or active
+
+    async def _is_gone(self, run_id: str) -> bool:
+        """Returns whether the log was deleted under its readers: what the feed has told of is not in the table."""
+        async with self._database.read() as session:
+            return await session.scalar(select(RunRow.id).where(RunRow.id == run_id)) is None
 
     async def _waits(self, run_id: str, after: int) -> bool:
         """Returns whether the run waits for a person and has said nothing after `after`."""

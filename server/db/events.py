@@ -90,10 +90,14 @@ class EventLog(EventReader):
 
         await self._database.write(work)
 
-    async def claim_anew(self, run_id: str, attempt: int) -> int:
-        """Begins another attempt of a run that its holder keeps; returns its number. Raises: Fenced, Unavailable."""
-        guard = (RunRow.id == run_id, RunRow.attempt == attempt, RunRow.status == "running")
-        claim = update(RunRow).where(*guard).values(attempt=RunRow.attempt + 1).returning(RunRow.attempt)
+    async def claim_anew(self, run_id: str, attempt: int, losses: int) -> int:
+        """Begins another attempt of a run that its holder keeps; returns its number. Raises: Fenced, Unavailable.
+
+        It may be done again when nobody can say whether it was done: who takes a run from a holder counts a loss, so
+        the next attempt without one is the holder's own.
+        """
+        ours = (RunRow.attempt.in_((attempt, attempt + 1)), RunRow.losses == losses, RunRow.status == "running")
+        claim = update(RunRow).where(RunRow.id == run_id, *ours).values(attempt=attempt + 1).returning(RunRow.attempt)
 
         async def work(session: WriteSession) -> int:
             if (claimed := await session.scalar(claim)) is None:
@@ -107,19 +111,19 @@ class EventLog(EventReader):
 
         Raises: Unavailable.
         """
+        return await self._database.write(lambda session: self.end_idle(session, run_id))
+
+    async def end_idle(self, session: WriteSession, run_id: str) -> bool:
+        """Does what `cancel_idle` does, within the caller's transaction."""
         guard = (RunRow.id == run_id, RunRow.status.in_(("queued", "requires_action")))
         claim = update(RunRow).where(*guard).values(attempt=RunRow.attempt + 1)
-
-        async def work(session: WriteSession) -> bool:
-            claimed = (await session.execute(claim.returning(RunRow.attempt, RunRow.status))).one_or_none()
-            if claimed is None:
-                return False
-            attempt, status = claimed
-            usage = await read_usage(session, run_id)
-            await self._end(session, RunCancelled(run_id=run_id, attempt=attempt, usage=usage), status)
-            return True
-
-        return await self._database.write(work)
+        claimed = (await session.execute(claim.returning(RunRow.attempt, RunRow.status))).one_or_none()
+        if claimed is None:
+            return False
+        attempt, status = claimed
+        usage = await read_usage(session, run_id)
+        await self._end(session, RunCancelled(run_id=run_id, attempt=attempt, usage=usage), status)
+        return True
 
     async def note(self, session: WriteSession, run: RunRow, event: ApprovalResolved) -> None:
         """Writes, within the caller's transaction, what happened to a run from outside, carried or not.

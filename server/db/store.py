@@ -71,7 +71,7 @@ async def open_store(database_url: str, approval_patience: timedelta = timedelta
         events = EventLog(database, feed, approval_patience)
         yield Store(
             database=database,
-            conversations=Conversations(database),
+            conversations=Conversations(database, events.end_idle),
             messages=Messages(database),
             histories=Histories(database),
             runs=Runs(database),

@@ -95,8 +95,9 @@ class Carrier:
 
     async def _claim_anew(self) -> None:
         """Goes on in a new attempt, in which the step whose model broke off starts over. Raises: Fenced."""
-        attempt = await patiently(self._store.events.claim_anew, self._claim.run_id, self._claim.attempt)
-        self._claim = replace(self._claim, attempt=attempt, started=True)
+        claim = self._claim
+        attempt = await patiently(self._store.events.claim_anew, claim.run_id, claim.attempt, claim.losses)
+        self._claim = replace(claim, attempt=attempt, started=True)
         self._log = self._log.bind(attempt=attempt)
         self._reopened += 1
         if self._draining:

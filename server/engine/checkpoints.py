@@ -1,11 +1,14 @@
 """Where LangGraph keeps the state of unfinished runs: a SQLite file of its own, or tables of the PostgreSQL database.
 
-All of it can be lost without losing a run. A database that is away for a while is waited for: it costs time, no run.
+A run whose checkpoints are lost begins anew, or ends with a named reason where that could do something twice.
+A database that is away for a while is waited for: it costs time, no run.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
@@ -21,9 +24,13 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
 from typing_extensions import override
 
 from config.database_url import find_sqlite_file, parse_database_url
+from graph.runner import ATTEMPT
+from server.db.events import Fenced
 from server.db.failures import telling
 from server.engine.carrier import patiently
 from server.engine.postgres_pool import Pool, open_pool
@@ -33,6 +40,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 _CONNECTIONS: Final = 2
 """The saver does one thing at a time; the second spares a wait when the first turns out to be dead."""
+_HOLD: Final = "SELECT 1 FROM runs WHERE id = %s AND attempt = %s AND status = 'running' FOR SHARE"
+"""While this transaction lasts nobody claims or ends the run."""
 
 
 FindEnded = Callable[[Collection[str]], Awaitable[set[str]]]
@@ -66,11 +75,31 @@ async def prune_checkpoints(checkpoints: Checkpoints, find_ended: FindEnded) -> 
     return len(ended)
 
 
+@dataclass(frozen=True)
+class _Claim:
+    """On whose behalf something is read or written."""
+
+    run_id: str
+    attempt: int
+
+
+_AT_WORK: Final[ContextVar[_Claim | None]] = ContextVar("checkpoint_claim", default=None)
+"""What the cursor of a write has to check in its own transaction: LangGraph's signatures cannot carry it there."""
+
+
 class _Patient(BaseCheckpointSaver[str]):
-    """Does again what the database could not do. Each of these may be done twice: they write what they are given."""
+    """Does again what the database could not do. Each of these may be done twice: they write what they are given.
+
+    It takes nothing from an attempt whose successor has read already. Within a process that is all there is to check;
+    of other processes only PostgreSQL can know.
+    """
+
+    _newest: dict[str, int]
+    """The newest attempt of each run that has read or written here."""
 
     @override
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        self._check(config)
         return await _patiently(super().aget_tuple, config)
 
     @override
@@ -81,7 +110,8 @@ class _Patient(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        return await _patiently(super().aput, config, checkpoint, metadata, new_versions)
+        with self._fenced(config):
+            return await _patiently(super().aput, config, checkpoint, metadata, new_versions)
 
     @override
     async def aput_writes(
@@ -91,14 +121,38 @@ class _Patient(BaseCheckpointSaver[str]):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        await _patiently(super().aput_writes, config, writes, task_id, task_path)
+        with self._fenced(config):
+            await _patiently(super().aput_writes, config, writes, task_id, task_path)
 
     @override
     async def adelete_thread(self, thread_id: str) -> None:
+        self._newest.pop(thread_id, None)
         await _patiently(super().adelete_thread, thread_id)
+
+    @contextmanager
+    def _fenced(self, config: RunnableConfig) -> Iterator[None]:
+        token = _AT_WORK.set(self._check(config))
+        try:
+            yield
+        finally:
+            _AT_WORK.reset(token)
+
+    def _check(self, config: RunnableConfig) -> _Claim | None:
+        """Raises `Fenced` for an attempt that has a successor. Who names no attempt is not asked: it carries no run."""
+        run_id, attempt = config["configurable"]["thread_id"], config["configurable"].get(ATTEMPT)
+        if attempt is None:
+            return None
+        if attempt < self._newest.get(run_id, 0):
+            raise Fenced(f"run {run_id} is not attempt {attempt}'s to checkpoint any more")
+        self._newest[run_id] = attempt
+        return _Claim(run_id, attempt)
 
 
 class _SqliteSaver(_Patient, AsyncSqliteSaver):
+    def __init__(self, connection: aiosqlite.Connection, serde: JsonPlusSerializer) -> None:
+        super().__init__(connection, serde=serde)
+        self._newest = {}
+
     @property
     def saver(self) -> BaseCheckpointSaver[str]:
         return self
@@ -111,7 +165,7 @@ class _SqliteSaver(_Patient, AsyncSqliteSaver):
 class _PostgresSaver(_Patient, AsyncPostgresSaver):
     def __init__(self, pool: Pool, serde: JsonPlusSerializer) -> None:
         super().__init__(pool, serde=serde)
-        self._pool = pool
+        self._pool, self._newest = pool, {}
 
     @property
     def saver(self) -> BaseCheckpointSaver[str]:
@@ -121,6 +175,21 @@ class _PostgresSaver(_Patient, AsyncPostgresSaver):
         async with self._pool.connection() as connection:
             rows = await connection.execute("SELECT DISTINCT thread_id FROM checkpoints")
             return [row["thread_id"] for row in await rows.fetchall()]
+
+    @override
+    @asynccontextmanager
+    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
+        """Every statement of a write is in one transaction with the check that its run is still this attempt's."""
+        claim = _AT_WORK.get()
+        if claim is None:
+            async with super()._cursor(pipeline=pipeline) as cursor:
+                yield cursor
+            return
+        async with super()._cursor() as cursor, cursor.connection.transaction():
+            await cursor.execute(_HOLD, (claim.run_id, claim.attempt))
+            if await cursor.fetchone() is None:
+                raise Fenced(f"run {claim.run_id} is not attempt {claim.attempt}'s to checkpoint any more")
+            yield cursor
 
 
 @asynccontextmanager
@@ -132,10 +201,10 @@ async def _open_sqlite(data_dir: Path) -> AsyncIterator[Checkpoints]:
     except (OSError, aiosqlite.Error) as error:
         raise Unavailable("database_unavailable", f"{path} cannot be opened; make its folder writable.") from error
     try:
-        # NORMAL: a checkpoint lost with the power costs one step done again; the log of events is the one kept FULL.
-        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=NORMAL"):
+        # FULL: what a model asked for must be as durable as what was then done, or it would be asked, and done, again.
+        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL"):
             await connection.execute(f"PRAGMA {pragma}")
-        saver = _SqliteSaver(connection, serde=_strict())
+        saver = _SqliteSaver(connection, _strict())
         await saver.setup()
         yield saver
     finally:

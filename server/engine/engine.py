@@ -12,13 +12,15 @@ from weakref import WeakValueDictionary
 import structlog
 
 from config.api_keys import Role
+from mcp_config.tools import Answer
+from server.db.approvals import EXPIRY
 from server.db.feed import LoggedEvent
 from server.db.runs import Claim
 from server.db.store import Store
 from server.db.turns import ACTIVE
 from server.engine.carrier import Carrier, patiently
 from server.engine.checkpoints import Checkpoints, prune_checkpoints
-from server.errors import Invalid
+from server.errors import Conflict, Invalid
 from server.registry import AgentRegistry
 from server.resources import NewFork, NewRun, Run
 
@@ -86,11 +88,11 @@ class Engine:
         return await self._store.runs.get(owner, run_id)
 
     async def delete_conversation(self, owner: str, conversation_id: str) -> None:
-        """Removes a conversation with all that belongs to it. A run that waits for a person is cancelled first.
+        """Removes a conversation with all that belongs to it, also runs that wait for their turn or for a person.
 
         Raises:
             NotFound: it is not there, or another owner's.
-            Conflict: a run of it is queued or at work.
+            Conflict: a run of it is at work; then everything stays as it is.
         """
         await self._unbroken(self._delete_conversation(owner, conversation_id))
 
@@ -117,6 +119,20 @@ class Engine:
         ) as events:
             async for event in events:
                 yield event
+
+    async def ask_anew(self, checkpoints: Checkpoints) -> None:
+        """Closes the questions of runs that have no checkpoint any more: those begin anew, and ask under other ids.
+
+        Left open, such a question would hold its run back until it expires.
+        """
+        questions = await self._store.approvals.pending()
+        held = set(await checkpoints.run_ids()) if questions else set()
+        for owner, approval_id, run_id in questions:
+            if run_id not in held:
+                _log.warning("the checkpoint of a waiting run is lost; its question is closed", run_id=run_id)
+                closed = Answer("expire", reason="What the run had come to was lost.")
+                with suppress(Conflict):  # answered before the process ended, by whoever was quicker
+                    await self._store.approvals.resolve(owner, approval_id, closed, EXPIRY)
 
     async def resume(self) -> list[str]:
         """Takes up every unfinished run: whoever held them is dead. Returns their ids."""
@@ -190,10 +206,8 @@ class Engine:
         return run
 
     async def _delete_conversation(self, owner: str, conversation_id: str) -> None:
-        await self._store.conversations.get(owner, conversation_id)
-        for run_id in await self._store.approvals.waiting(conversation_id):
-            await self._cancel(owner, run_id)
-        await self._store.conversations.delete(owner, conversation_id)
+        for run_id in await self._store.conversations.delete(owner, conversation_id):
+            await (await self._registry.present()).runner.forget(run_id)
 
     def _schedule(self, run_id: str, *, lost: bool = False) -> None:
         if not self._stopping:
@@ -256,6 +270,7 @@ async def open_engine(
         engine = Engine(store, registry, concurrency)
         stack.push_async_callback(engine.stop)
         await store.tool_calls.give_up_lost()
+        await engine.ask_anew(checkpoints)
         await engine.resume()
         await prune_checkpoints(checkpoints, store.retention.find_ended)
         yield engine

@@ -36,6 +36,6 @@ async def get_conversation(app: App, caller: Caller, conversation_id: Conversati
 
 @router.delete("/{conversation_id}", operation_id="delete_conversation", status_code=204, responses=problems(404, 409))
 async def delete_conversation(app: App, caller: Caller, conversation_id: ConversationId) -> None:
-    """Deletes the conversation with its messages, runs, steps and events. While a run is queued or at work it answers
-    409; one that waits for an approval is cancelled."""
+    """Deletes the conversation with its messages, runs, steps and events. While a run is at work it answers 409
+    and leaves everything as it is; runs that wait, for an approval or their turn, are cancelled."""
     await app.engine.delete_conversation(caller.name, conversation_id)

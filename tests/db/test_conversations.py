@@ -66,14 +66,21 @@ async def test_deleting_a_conversation_takes_everything_along(store: Store) -> N
     assert await store.events.read(run.run_id) == []
 
 
-@pytest.mark.parametrize("claimed", [False, True])
-async def test_conversation_with_an_active_run_stays(store: Store, claimed: bool) -> None:
+async def test_conversation_with_a_run_at_work_stays_with_all_that_is_queued(store: Store) -> None:
     conversation_id = await converse(store)
-    run = await queue(store, conversation_id)
-    if claimed:
-        await claim(store, run.id)
+    await claim(store, (await queue(store, conversation_id)).id)
+    waiting = await queue(store, conversation_id)
     with pytest.raises(Conflict) as refusal:
         await store.conversations.delete(OWNER, conversation_id)
     assert refusal.value.code == "run_active"
     assert isinstance(refusal.value, ApiError)
     assert (await store.conversations.get(OWNER, conversation_id)).id == conversation_id
+    assert await store.runs.get(OWNER, waiting.id) == waiting
+
+
+async def test_conversation_is_deleted_with_the_runs_that_wait_for_their_turn(store: Store) -> None:
+    conversation_id = await converse(store)
+    runs = [await queue(store, conversation_id) for _ in range(2)]
+    assert await store.conversations.delete(OWNER, conversation_id) == [run.id for run in runs]
+    assert await store.runs.claim(runs[0].id) is None
+    assert (await store.conversations.page(OWNER, PageQuery())).data == []

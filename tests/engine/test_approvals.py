@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from graph.events import ApprovalRequested, ApprovalResolved, RunResumed, ToolCallResult
+from graph.events import ApprovalRequested, ApprovalResolved, RunFailed, RunResumed, ToolCallResult
 from mcp_config.tools import Answer
 from server.approval_resources import Approval
 from server.db.sessions import WriteSession
@@ -132,6 +132,7 @@ async def test_cancelled_run_closes_its_question(house: House) -> None:
     assert (await house.engine.cancel(OWNER, run.id)).status == "cancelled"
     ending = [event.type for event in await read_to_end(house, run.id)][-3:]
     assert ending == ["run.resumed", "step.failed", "run.cancelled"]
+    check_laws(await read_to_end(house, run.id))
     assert (await house.store.approvals.get(OWNER, approval.id)).status == "cancelled"
     with pytest.raises(Conflict) as stale:
         await answer(house, approval)
@@ -142,12 +143,16 @@ async def test_cancelled_run_closes_its_question(house: House) -> None:
 async def test_conversation_with_a_waiting_run_can_be_deleted(house: House) -> None:
     run = await ask(house, "set the clock", agent_id="clock")
     [approval] = await waiting(house, run)
-    reader = asyncio.create_task(read_to_end(house, run.id))
-    await until(lambda: house.store.feed.readers == 1)
+    queued = [await ask(house, "hello", run.conversation_id) for _ in range(2)]
+    readers = [asyncio.create_task(read_to_end(house, each.id)) for each in (run, *queued)]
+    await until(lambda: house.store.feed.readers == 3)
     await house.engine.delete_conversation(OWNER, run.conversation_id)
-    assert (await reader)[-1].type == "run.cancelled"
+    assert [(await reader)[-1].type for reader in readers] == ["run.cancelled"] * 3
     with pytest.raises(NotFound):
         await answer(house, approval)
+    for each in (run, *queued):
+        with pytest.raises(NotFound):
+            await house.store.runs.get(OWNER, each.id)
 
 
 async def test_reader_may_ask_to_be_let_go_where_the_run_waits(house: House) -> None:
@@ -181,6 +186,37 @@ async def test_waiting_run_survives_a_restart_untouched_and_completes_after_it(s
     assert [event.attempt for event in log if isinstance(event, RunResumed)] == [2]
     assert [call.tool for call in [*house.tools.acts, *second.tools.acts]] == ["time__now", "time__set"]
     assert len(site.script.requests) == asked + 1
+
+
+@pytest.mark.parametrize(("said", "asks_again"), [("only", True), ("set", False)])
+async def test_waiting_run_whose_checkpoint_is_lost_asks_again_or_ends_with_a_reason(
+    site: Site, said: str, asks_again: bool
+) -> None:
+    site.script.always(says("only"), Replies.tools(("time__set", {"q": "noon"})))
+    async with site.house() as house:
+        run = await ask(house, f"{said} the clock", agent_id="clock")
+        [lost] = await waiting(house, run)
+    for file in site.folder.glob("checkpoints.db*"):
+        file.unlink()
+    async with site.house() as second:
+        if asks_again:
+            await until(lambda: asked_anew(second, run, lost))
+            [approval] = await waiting(second, run)
+            await answer(second, approval)
+        log = await read_to_end(second, run.id)
+        assert (await second.store.approvals.get(OWNER, lost.id)).status == "expired"
+    check_laws(log)
+    made = [call.tool for call in [*house.tools.acts, *second.tools.acts]]
+    if asks_again:
+        assert (log[-1].type, made) == ("run.completed", ["time__set"])
+    else:  # it had used a tool that must not be used twice
+        assert isinstance(log[-1], RunFailed)
+        assert (log[-1].error.code, made) == ("checkpoint_lost", ["time__now"])
+
+
+async def asked_anew(house: House, run: Run, lost: Approval) -> bool:
+    page = await house.store.approvals.page(OWNER, PageQuery(), "pending", run.id)
+    return [approval.id for approval in page.data] not in ([], [lost.id])
 
 
 async def test_waiting_takes_no_time_of_the_runs_budget(house: House) -> None:

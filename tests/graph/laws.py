@@ -43,15 +43,20 @@ def _check_attempts(log: Sequence[RunEvent]) -> None:
 
 
 def _check_steps(log: Sequence[RunEvent]) -> None:
-    """A step that is at work has started in this very attempt, is not started twice, and is closed in the end."""
+    """A step that is at work has started in this very attempt, is not started twice, and is closed in the end.
+
+    An attempt that only ends the run closes what the one before left open.
+    """
     open_steps: dict[str, int] = {}
     for event in log:
         match event:
             case StepStarted():
                 assert open_steps.get(event.step_id) != event.attempt, f"{event.step_id} started twice"
                 open_steps[event.step_id] = event.attempt
-            case StepCompleted() | StepFailed():
+            case StepCompleted():
                 assert open_steps.pop(event.step_id) == event.attempt
+            case StepFailed():
+                assert open_steps.pop(event.step_id) <= event.attempt
             case ModelDelta() | ToolCallStarted() | ToolCallResult() | ApprovalRequested():
                 assert open_steps[event.step_id] == event.attempt
     assert not open_steps
