@@ -14,6 +14,7 @@ from config.agents import AgentSpec
 from config.json_pointer import split_pointer
 from config.policies import Condition, Rule, Tag, ToolPolicies, ToolSettings, Verdict
 from mcp_config.names import globs_meet, matches_any, order_by_precision
+from mcp_config.sql_policy import find_sql_complaint
 from mcp_config.tools import Caller, JsonObject
 
 _PERSON: Final = "-"
@@ -42,7 +43,8 @@ def decide(
 
     `agent` is the caller's agent, None for a person; `read` are the tools whose results its run has read.
     """
-    if refusal := find_refusal(caller, tool, agent):
+    refusal = find_refusal(caller, tool, agent) or _find_sql_refusal(agent, tool, arguments)
+    if refusal:
         return refusal
     verdicts: dict[Verdict, Decision] = {}
     if third_leg := _find_trifecta(tool, read, policies):
@@ -72,6 +74,13 @@ def find_refusal(caller: Caller, tool: str, agent: AgentSpec | None) -> Decision
     if not matches_any(tool, agent.allowed_tools):
         return Decision("deny", f"agent {agent.id}", "it is not among the tools of this agent")
     return None
+
+
+def _find_sql_refusal(agent: AgentSpec | None, tool: str, arguments: JsonObject) -> Decision | None:
+    if agent is None or (tables := agent.policies.sql.tables) is None:
+        return None
+    complaint = find_sql_complaint(tool, arguments, tables)
+    return Decision("deny", f"agent {agent.id} (sql.tables)", complaint) if complaint else None
 
 
 def build_settings(policies: ToolPolicies, tool: str) -> ToolSettings:

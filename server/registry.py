@@ -224,7 +224,6 @@ def _tell_unkept(spec: AgentSpec) -> None:
     policies = spec.policies
     asked = {
         "redact": bool(policies.redact),
-        "sql.tables": policies.sql.tables is not None,
     }
     for key in (key for key, wanted in asked.items() if wanted):
         _log.warning("agent policy is not enforced yet", agent=spec.id, policy=key)

@@ -115,8 +115,8 @@ async def test_patch_that_does_not_fit_changes_nothing_and_says_where(
 
 async def test_policy_that_nothing_keeps_yet_is_said_aloud(house: House) -> None:
     with capture_logs() as said:
-        await house.registry.update("general", {"policies": {"sql": {"tables": []}, "limits": {"steps": 3}}})
-    assert [(line["agent"], line["policy"]) for line in said if "policy" in line] == [("general", "sql.tables")]
+        await house.registry.update("general", {"policies": {"redact": ["email"], "sql": {"tables": []}}})
+    assert [(line["agent"], line["policy"]) for line in said if "policy" in line] == [("general", "redact")]
 
 
 async def test_agent_is_made_once_and_with_a_known_model(house: House) -> None:

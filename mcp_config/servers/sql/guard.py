@@ -27,16 +27,21 @@ def check_query(sql: str, dialect: Dialect, tables: Sequence[Table]) -> None:
     Raises:
         QueryFailedError: It is anything else; the text says what to change.
     """
-    _check_size(sql)
-    root = _parse(sql, dialect)
-    if type(root) not in ROOTS:
-        raise QueryFailedError("Only a SELECT is allowed; this server cannot change anything.")
-    for node in root.walk():
-        _check_node(node)
+    root = _read_select(sql, dialect)
     for table in root.find_all(exp.Table):
         _check_table(table, dialect, tables)
     if dialect == "postgres":
         _check_columns(root, tables)
+
+
+def read_tables(sql: str, dialect: Dialect) -> list[tuple[str, ...]]:
+    """Returns each table that one read-only SELECT names, by all the names the catalogue may have for it.
+
+    Raises:
+        QueryFailedError: It is anything else, or has a part that is not known.
+    """
+    tables = _read_select(sql, dialect).find_all(exp.Table)
+    return [tuple(sorted(_names(table, dialect), key=len, reverse=True)) for table in tables if not _is_cte(table)]
 
 
 def used_tables(sql: str, dialect: Dialect, tables: Sequence[Table]) -> list[Table]:
@@ -46,6 +51,16 @@ def used_tables(sql: str, dialect: Dialect, tables: Sequence[Table]) -> list[Tab
     except QueryFailedError:
         return []
     return [table for table in tables if table.name.lower() in named]
+
+
+def _read_select(sql: str, dialect: Dialect) -> exp.Expr:
+    _check_size(sql)
+    root = _parse(sql, dialect)
+    if type(root) not in ROOTS:
+        raise QueryFailedError("Only a SELECT is allowed; this server cannot change anything.")
+    for node in root.walk():
+        _check_node(node)
+    return root
 
 
 def _check_size(sql: str) -> None:
@@ -81,6 +96,9 @@ def _check_node(node: exp.Expr) -> None:
             raise _unknown_function(node.name)
     elif isinstance(node, exp.With) and node.recursive:
         raise QueryFailedError("WITH RECURSIVE is not allowed; use a plain SELECT or WITH.")
+    elif isinstance(node, exp.In) and node.args.get("field") is not None:
+        # SQLite reads a table there, which the parser takes for a column
+        raise QueryFailedError("IN without parentheses is not allowed; write IN (SELECT column FROM table).")
     elif type(node) not in NODES:
         if isinstance(node, exp.Func):
             raise _unknown_function(node.sql_name())
@@ -92,13 +110,18 @@ def _unknown_function(name: str) -> QueryFailedError:
 
 
 def _check_table(table: exp.Table, dialect: Dialect, tables: Sequence[Table]) -> None:
-    if not isinstance(table.this, exp.Identifier):
-        raise QueryFailedError("A function cannot stand where a table is expected; select from a table.")
-    if not table.db and table.name.lower() in _visible_ctes(table):
+    if _is_cte(table):
         return
     if _names(table, dialect).isdisjoint(known.name.lower() for known in tables):
         offered = ", ".join(known.name for known in tables)
         raise QueryFailedError(f"no such table: {table.name}; tables: {offered}")
+
+
+def _is_cte(table: exp.Table) -> bool:
+    """Raises `QueryFailedError` for a function in a table's place."""
+    if not isinstance(table.this, exp.Identifier):
+        raise QueryFailedError("A function cannot stand where a table is expected; select from a table.")
+    return not table.db and table.name.lower() in _visible_ctes(table)
 
 
 def _check_columns(root: exp.Expr, tables: Sequence[Table]) -> None:
