@@ -7,9 +7,8 @@ license: Apache-2.0
 description: Chat with open-agent's router and agents: each step, tool call and source is shown as it happens.
 """
 
-# One file that runs inside Open WebUI, with nothing but what Open WebUI ships. It is thin on purpose: how a run is told
-# is decided by open-agent (`POST /v1/chat/completions`, rich dialect); here its lines are read, filtered by what the
-# user wants to see, and handed on.
+# One file that runs inside Open WebUI, with nothing but what that ships. It is thin on purpose: how a run is told, and
+# what users are asked, is open-agent's (rich dialect of `POST /v1/chat/completions`); here it is filtered and shown.
 
 import json
 import logging
@@ -17,6 +16,8 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -25,17 +26,14 @@ import jwt
 from pydantic import BaseModel, Field
 
 JsonObject = dict[str, Any]  # Any: Open WebUI's own dicts, read where they are needed
-Emitter = Callable[[JsonObject], Awaitable[None]]
+Caller = Callable[[JsonObject], Awaitable[object]]
 
-ROUTER = "open-agent"
-UNREACHABLE = "unreachable"
+ROUTER, UNREACHABLE = "open-agent", "unreachable"
 RELAYED = ("status", "source")
 """The events of the server that are shown. Open WebUI runs some other types as code in the user's browser."""
-PULSE: JsonObject = {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": None}]}
-SILENCE_SECONDS = 60
-"""open-agent gives a sign of life every 15 seconds, however long a tool takes."""
+SILENCE_SECONDS = 60  # open-agent gives a sign of life every 15, however long a tool takes
 BROKEN_OFF = "The connection to open-agent broke off before the answer was complete."
-_SECRET: JsonObject = {"input": {"type": "password"}}
+_secret = partial(Field, json_schema_extra={"input": {"type": "password"}})
 
 log = logging.getLogger("open_agent.pipe")
 
@@ -52,20 +50,15 @@ class Connection(BaseModel):
         default=os.environ.get("OPEN_AGENT_URL", "http://127.0.0.1:8000"),
         description="Where open-agent listens, as seen from Open WebUI's server; with Docker Compose http://api:8000",
     )
-    API_KEY: str = Field(
+    API_KEY: str = _secret(
         default_factory=lambda: os.environ.get("OPEN_AGENT_API_KEY", ""),
         description="A key of open-agent: one of its API_KEYS, or the one that it made at its first start.",
-        json_schema_extra=_SECRET,
     )
-    USER_TOKEN_SECRET: str = Field(
+    USER_TOKEN_SECRET: str = _secret(
         default_factory=lambda: os.environ.get("FORWARD_USER_INFO_HEADER_JWT_SECRET", ""),
         description="open-agent's OPENWEBUI_JWT_SECRET, if it has one: users are then named by a signed token.",
-        json_schema_extra=_SECRET,
     )
-    ON_STOP: Literal["cancel", "detach"] = Field(
-        default="cancel",
-        description="What the stop button does to the run: `cancel` it, or `detach` and let it finish unseen.",
-    )
+    ON_STOP: Literal["cancel", "detach"] = Field("cancel", description="The stop button: end the run, or let it go on.")
 
 
 class Shown(BaseModel):
@@ -103,16 +96,17 @@ class Pipe:
         body: JsonObject,
         __user__: JsonObject | None = None,
         __metadata__: JsonObject | None = None,
-        __event_emitter__: Emitter | None = None,
+        __event_emitter__: Caller | None = None,
+        __event_call__: Caller | None = None,
     ) -> AsyncGenerator[JsonObject, None] | str | JsonObject:
         """Answers as Open WebUI wants it: a stream, a text, or an error. Nothing is raised."""
         valves, user, metadata = self.valves, __user__ or {}, __metadata__ or {}
-        request, headers = _request(body), _headers(valves, user, metadata)
+        request, headers = _request(body), partial(_headers, valves, user, metadata)
         if metadata.get("task"):
-            return await _do_task(valves, request, headers)
+            return await _do_task(valves, request, headers())
         in_chat = bool(metadata.get("chat_id") and metadata.get("message_id"))
         screen = Screen(__event_emitter__ if in_chat else None, valves, user.get("valves"))
-        answer = Answer(valves, screen, request, headers)
+        answer = Answer(valves, screen, __event_call__ if in_chat else None, request, headers)
         return answer.stream() if body.get("stream") else await answer.whole()
 
 
@@ -127,17 +121,15 @@ def _session(valves: Pipe.Valves, within: float | None = None) -> aiohttp.Client
     )
 
 
-async def _stream(
-    session: aiohttp.ClientSession, request: JsonObject, headers: dict[str, str]
-) -> AsyncGenerator[JsonObject, None]:
-    """Yields the answer's lines, and `PULSE` for each sign of life. To leave is to hang up, and that ends the run."""
-    async with session.post("chat/completions", json=request, headers=headers) as response:
+async def _stream(valves: Pipe.Valves, request: JsonObject, headers: JsonObject) -> AsyncGenerator[JsonObject, None]:
+    """Yields the answer's lines, an empty one for each sign of life. To leave is to hang up, and that ends the run."""
+    async with _session(valves) as session, session.post("chat/completions", json=request, headers=headers) as response:
         await _check(response)
         async for line in response.content:
             if line.startswith(b"data: [DONE]"):
                 return
             if line.startswith(b":"):
-                yield PULSE
+                yield _content("")
             elif line.startswith(b"data:"):
                 chunk: JsonObject = json.loads(line[5:])
                 yield chunk
@@ -149,9 +141,8 @@ async def _stream(
 class Screen:
     """What the user gets to see beside the answer."""
 
-    def __init__(self, emitter: Emitter | None, *shown: object) -> None:
-        self._emitter, self._shown = emitter, shown
-        self._shimmers = False
+    def __init__(self, emitter: Caller | None, *shown: object) -> None:
+        self._emitter, self._shown, self._shimmers = emitter, shown, False
 
     def shows(self, what: str) -> bool:
         return all(getattr(valves, what, True) for valves in self._shown)
@@ -160,8 +151,7 @@ class Screen:
         kind, told = event.get("type"), event.get("data")
         if self._emitter is None or kind not in RELAYED or not isinstance(told, dict):
             return
-        if kind == "status":
-            self._shimmers = not told.get("done")
+        self._shimmers = not told.get("done") if kind == "status" else self._shimmers
         if kind != "status" or self.shows("SHOW_STEPS"):
             await self._emitter({"type": kind, "data": told})
 
@@ -178,29 +168,47 @@ class Screen:
         return "reasoning_content" not in _delta(chunk) or self.shows("SHOW_THOUGHTS")
 
 
+@dataclass(frozen=True)
 class Answer:
-    def __init__(self, valves: Pipe.Valves, screen: Screen, request: JsonObject, headers: dict[str, str]) -> None:
-        self._valves, self._screen, self._request, self._headers = valves, screen, request, headers
+    valves: Pipe.Valves
+    screen: Screen
+    call: Caller | None
+    request: JsonObject
+    headers: Callable[[], dict[str, str]]
 
     async def stream(self) -> AsyncGenerator[JsonObject, None]:
         """Yields Open WebUI's lines. An error is the last of them: raised, it would wipe out what was said so far."""
         ending = "Stopped"  # only the stop button leaves early
         try:
-            async with (
-                _session(self._valves) as session,
-                aclosing(_stream(session, self._request, self._headers)) as chunks,
-            ):
+            async with aclosing(self._chunks()) as chunks:
                 async for chunk in chunks:
                     if "event" in chunk:
-                        await self._screen.relay(chunk["event"])
-                    elif self._screen.passes(chunk):
+                        await self.screen.relay(chunk["event"])
+                    elif self.screen.passes(chunk):
                         yield chunk
             ending = "Done"
         except Exception as error:
             ending = "Failed"
-            yield {"error": {"message": _readable(error, self._valves)}}
+            yield {"error": {"message": _readable(error, self.valves)}}
         finally:
-            await self._screen.close(ending)
+            await self.screen.close(ending)
+
+    async def _chunks(self) -> AsyncGenerator[JsonObject, None]:
+        """Where the run waits for the user, they are asked, and what they say is the next message."""
+        request: JsonObject | None = self.request
+        while request is not None:
+            asked: JsonObject = {}
+            async with aclosing(_stream(self.valves, request, self.headers())) as chunks:
+                async for chunk in chunks:
+                    asked = chunk.get("waiting", asked)
+                    if not asked:
+                        yield chunk
+            reply = await _ask(self.call, asked["questions"][0]) if asked else None
+            if asked and reply is None:
+                await self.screen.close("Waiting for approval")
+                yield _content(f"\n\n{asked['words']}")
+            said = [{"role": "assistant", "content": asked.get("words")}, {"role": "user", "content": reply}]
+            request = {**request, "messages": request["messages"] + said} if reply else None
 
     async def whole(self) -> str | JsonObject:
         """Returns the text, or the error if there is none. It reads the stream: silence is no end here either."""
@@ -210,6 +218,17 @@ class Answer:
         if failure and not text:
             return {"error": {"message": failure, "detail": failure}}
         return f"{text}\n\n{failure}" if failure else text
+
+
+async def _ask(call: Caller | None, question: JsonObject) -> str | None:
+    """Returns what the user would type, or None. Only `True` is a yes: with no browser left, an error is returned."""
+    said = reason = None
+    with suppress(Exception):  # a dialog that breaks is no answer
+        said = await call({"type": "confirmation", "data": question["confirmation"]}) if call else None
+        reason = await call({"type": "input", "data": question["input"]}) if call and said is False else None
+    if said is True:
+        return str(question["yes"])
+    return f"{question['no']}{reason[:1000] if isinstance(reason, str) else ''}" if said is False else None
 
 
 async def _do_task(valves: Pipe.Valves, request: JsonObject, headers: dict[str, str]) -> str:
@@ -225,15 +244,10 @@ async def _do_task(valves: Pipe.Valves, request: JsonObject, headers: dict[str, 
 
 
 def _request(body: JsonObject) -> JsonObject:
-    """What is asked, and no more: `tools` in the body are Open WebUI's own, and not for our agents. Images stand in the
-    messages, and so does the text of files."""
+    """What is asked, and no more: `tools` in the body are Open WebUI's own, and not for our agents."""
     model = str(body.get("model") or "").partition(".")[2]
-    return {
-        "model": ROUTER if model in ("", UNREACHABLE) else model,
-        "messages": body.get("messages") or [],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
+    agent, streamed = ROUTER if model in ("", UNREACHABLE) else model, {"stream_options": {"include_usage": True}}
+    return {"model": agent, "messages": body.get("messages") or [], "stream": True, **streamed}
 
 
 def _headers(valves: Pipe.Valves, user: JsonObject, metadata: JsonObject) -> dict[str, str]:
@@ -241,7 +255,7 @@ def _headers(valves: Pipe.Valves, user: JsonObject, metadata: JsonObject) -> dic
     ids = {"Chat-Id": "chat_id", "Message-Id": "message_id", "User-Message-Id": "user_message_id", "Task": "task"}
     known = {**{header: metadata.get(key) for header, key in ids.items()}, **_identity(valves, user)}
     said = {f"X-OpenWebUI-{name}": quote(str(text), safe=":@+.") for name, text in known.items() if text}
-    return {**said, "X-Open-Agent-Rich": "1", "X-Open-Agent-On-Disconnect": valves.ON_STOP}
+    return {**said, "X-Open-Agent-Rich": "1", "X-Open-Agent-Asks": "1", "X-Open-Agent-On-Disconnect": valves.ON_STOP}
 
 
 def _identity(valves: Pipe.Valves, user: JsonObject) -> JsonObject:
@@ -251,6 +265,10 @@ def _identity(valves: Pipe.Valves, user: JsonObject) -> JsonObject:
     now = int(time.time())
     claims = {**named, "sub": named["id"], "iss": "open-webui", "iat": now, "exp": now + 300}
     return {"User-Jwt": jwt.encode(claims, valves.USER_TOKEN_SECRET, algorithm="HS256")}
+
+
+def _content(words: str) -> JsonObject:
+    return {"choices": [{"index": 0, "delta": {"content": words}, "finish_reason": None}]}
 
 
 def _delta(chunk: JsonObject) -> JsonObject:
@@ -274,8 +292,7 @@ def _readable(error: Exception, valves: Pipe.Valves) -> str:
         case Refusal():
             return str(error)
         case aiohttp.ClientConnectorError() | aiohttp.InvalidURL() | aiohttp.ServerTimeoutError() | TimeoutError():
-            mend = "Is it running? An admin sets BASE_URL in the valves of the function `open-agent`."
-            return f"open-agent does not answer at {valves.BASE_URL!r}. {mend}"
+            return f"open-agent does not answer at {valves.BASE_URL!r}. Is it running? Its valve BASE_URL says where."
         case aiohttp.ClientError():
             return BROKEN_OFF
         case _:

@@ -14,13 +14,15 @@ from server.completions.history import build_history
 from server.completions.models import get_agent_id
 from server.completions.presence import while_there
 from server.completions.reading import Reading
+from server.completions.replying import find_telling, fold_history, tell_since
 from server.completions.rich import RichDialect
 from server.completions.tasks import Chore, do_task
+from server.completions.telling import Telling
 from server.completions.visit import Visit
 from server.completions.wording import CompletionRequest
 from server.db.once import find_made
 from server.errors import Failed, Unavailable
-from server.resources import NewRun, Run
+from server.resources import NewRun
 from server.sse import EventStream
 
 RUN_HEADER: Final = "X-Open-Agent-Run-Id"
@@ -32,27 +34,39 @@ async def answer(app: Application, visit: Visit, asked: CompletionRequest, reque
     if visit.task:
         return await _answer_task(app, visit, asked, request)
     made = find_made()  # by this very request, when it came before
-    run = await app.store.runs.get(visit.owner, made) if made else await _start(app, visit, asked, agent_id)
+    telling = await (_find_made(app, visit, made) if made else _begin(app, visit, asked, agent_id))
+    run = telling.run
     completion = Completion(f"chatcmpl-{run.id}", int(run.created_at.timestamp()), asked.model)
-    reading = Reading(app, visit.owner, run, visit.on_disconnect)
+    reading = Reading(app, visit.owner, telling, visit.on_disconnect)
     headers = {RUN_HEADER: run.id}
     if asked.stream:
         return reading.stream(_dialect(completion, visit, asked), headers)
     return JSONResponse(await reading.whole(completion, request), headers=headers)
 
 
-async def _start(app: Application, visit: Visit, asked: CompletionRequest, agent_id: str) -> Run:
+async def _find_made(app: Application, visit: Visit, made: str) -> Telling:
+    """`made` is a run, or the approval that was a reply."""
+    if made.startswith("appr_"):
+        return await tell_since(app, visit, made)
+    return Telling(await app.store.runs.get(visit.owner, made))
+
+
+async def _begin(app: Application, visit: Visit, asked: CompletionRequest, agent_id: str) -> Telling:
     if app.draining.is_set():  # a client that is told so asks again, so nothing may be left of its first try
         raise Unavailable("server_stopping", "The server is stopping; ask again in a moment.", retry_after=5)
-    question = await app.store.histories.place(visit.owner, build_history(asked, visit))
+    folded = await fold_history(app, visit, build_history(asked, visit))
+    if telling := await find_telling(app, visit, folded):
+        return telling
+    question = await app.store.histories.place(visit.owner, folded.history)
     new = NewRun(agent_id=agent_id, multitask=visit.multitask)
-    return await app.engine.create_run(
+    run = await app.engine.create_run(
         visit.owner, visit.role, question.conversation_id, new, question=question.message_id
     )
+    return Telling(run)
 
 
 def _dialect(completion: Completion, visit: Visit, asked: CompletionRequest) -> Dialect:
-    return RichDialect(completion) if visit.rich else PlainDialect(completion, usage=asked.wants_usage)
+    return RichDialect(completion, asks=visit.asks) if visit.rich else PlainDialect(completion, usage=asked.wants_usage)
 
 
 async def _answer_task(app: Application, visit: Visit, asked: CompletionRequest, request: Request) -> Response:

@@ -4,7 +4,7 @@ The agents' own tool calls are never `delta.tool_calls`: a client would take the
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, assert_never
 
@@ -29,6 +29,8 @@ from graph.events import (
     ToolCallStarted,
     Usage,
 )
+from server.approval_resources import Approval
+from server.completions.waiting import tell_waiting
 
 Line = dict[str, JsonValue]
 DONE: Final = b"data: [DONE]\n\n"
@@ -38,14 +40,14 @@ CANCELLED: Final = Failure(code="run_cancelled", detail="The run was cancelled."
 class Dialect(Protocol):
     """How a run is told. Stateful: one for each stream."""
 
-    def begin(self) -> Iterator[Line]: ...
+    def begin(self, preface: str) -> Iterator[Line]: ...
 
     def tell(self, event: RunEvent) -> Iterator[Line]: ...
 
     def fail(self, failure: Failure) -> Iterator[Line]: ...
 
-    def pause(self, words: str) -> Iterator[Line]:
-        """The run waits for a person: the words that say so end the answer."""
+    def pause(self, approvals: Sequence[Approval]) -> Iterator[Line]:
+        """The run waits for a person: what is asked ends the answer."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class PlainDialect:
         self._spoke: tuple[str, int] | None = None
         """Step and attempt of the last words."""
 
-    def begin(self) -> Iterator[Line]:
-        yield self._chunk({"role": "assistant", "content": ""})
+    def begin(self, preface: str) -> Iterator[Line]:
+        yield self._chunk({"role": "assistant", "content": f"{preface}\n\n" if preface else ""})
 
     def tell(self, event: RunEvent) -> Iterator[Line]:
         match event:
@@ -110,12 +112,16 @@ class PlainDialect:
         """An error after the headers: the words so far stay with the client."""
         yield {"error": build_error(failure)}
 
-    def pause(self, words: str) -> Iterator[Line]:
+    def pause(self, approvals: Sequence[Approval]) -> Iterator[Line]:
+        words = tell_waiting(approvals)
         yield self._chunk({"content": f"\n\n{words}" if self._spoke else words})
-        yield self._chunk({}, "stop")
+        yield self.stop()
+
+    def stop(self) -> Line:
+        return self._chunk({}, "stop")
 
     def _complete(self, event: RunCompleted) -> Iterator[Line]:
-        yield self._chunk({}, "stop")
+        yield self.stop()
         if self._usage:
             yield self._completion.usage_chunk(event.usage)
 

@@ -1,6 +1,6 @@
 """One client's reading of the run that answers it: as lines, or whole; and what becomes of the run if it hangs up."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -14,11 +14,12 @@ from server.application import Application
 from server.approval_resources import Approval
 from server.completions.chunks import CANCELLED, DONE, Completion, Dialect, Line, encode
 from server.completions.presence import while_there
+from server.completions.telling import Telling
 from server.completions.terms import OnDisconnect
 from server.completions.waiting import tell_waiting
 from server.db.answer import build_answer
 from server.errors import Failed, Unavailable
-from server.resources import PageQuery, Run
+from server.resources import PageQuery
 from server.sse import EventStream, pulsed
 
 _BROKEN: Final = Failure(code="internal_error", detail="The stream broke; the server's log says why.")
@@ -28,8 +29,9 @@ _log = structlog.stdlib.get_logger("server.completions")
 
 
 class Reading:
-    def __init__(self, app: Application, owner: str, run: Run, on_disconnect: OnDisconnect) -> None:
-        self._app, self._owner, self._run, self._on_disconnect = app, owner, run, on_disconnect
+    def __init__(self, app: Application, owner: str, telling: Telling, on_disconnect: OnDisconnect) -> None:
+        self._app, self._owner, self._telling, self._on_disconnect = app, owner, telling, on_disconnect
+        self._run = telling.run
         self._ended = False
         self._questions: list[Approval] = []
         """What the run waits for, once the events have ended at that."""
@@ -53,17 +55,18 @@ class Reading:
 
     async def lines(self, dialect: Dialect) -> AsyncGenerator[bytes, None]:
         """Yields the role at once, then what the dialect tells of each event, and a word if the log breaks off."""
-        for line in dialect.begin():
+        for line in dialect.begin(self._telling.preface):
             yield encode(line)
         completed = False
         try:
-            async with aclosing(self.events()) as events:
-                async for event in events:
+            async with aclosing(self.events()) as events, aclosing(self._telling.mark(events)) as marked:
+                async for event, news in marked:
                     completed = isinstance(event, RunCompleted)
-                    for line in dialect.tell(event):
+                    told = [*dialect.tell(event)]  # also what is passed over: the dialect has to know it
+                    for line in told if news else ():
                         yield encode(line)
             failure = None if self._ended or self._questions else _STOPPING
-            for line in dialect.pause(tell_waiting(self._questions)) if self._questions else ():
+            for line in dialect.pause(self._questions) if self._questions else ():
                 yield encode(line)
         except Exception:
             _log.exception("a completion's stream broke", run_id=self._run.id)
@@ -81,23 +84,23 @@ class Reading:
             Unavailable: the server is stopping.
         """
         try:
-            events = await while_there(request, self._collect())
-            if self._questions:
-                said = [build_answer(events), tell_waiting(self._questions)]
-                return completion.whole("\n\n".join(filter(None, said)), Usage())
-            return _object(completion, events)
+            marked = await while_there(request, self._collect())
+            usage = Usage() if self._questions else _usage_of(marked[-1][0] if marked else None)
+            asked = tell_waiting(self._questions) if self._questions else ""
+            said = [self._telling.preface, _news_of(marked), asked]
+            return completion.whole("\n\n".join(filter(None, said)), usage)
         finally:
             await self.leave()
 
     async def leave(self) -> None:
         """Called when nobody reads any more: the run is cancelled if it was made for this client alone."""
-        left = not (self._ended or self._questions or self._app.draining.is_set())
+        left = not (self._ended or self._questions or self._telling.preface or self._app.draining.is_set())
         if self._on_disconnect == "cancel" and left:
             await self._app.engine.cancel(self._owner, self._run.id)
 
-    async def _collect(self) -> list[RunEvent]:
-        async with aclosing(self.events()) as events:
-            return [event async for event in events]
+    async def _collect(self) -> list[tuple[RunEvent, bool]]:
+        async with aclosing(self.events()) as events, aclosing(self._telling.mark(events)) as marked:
+            return [each async for each in marked]
 
 
 class _Stream(EventStream):
@@ -116,13 +119,19 @@ class _Stream(EventStream):
             await self._reading.leave()
 
 
-def _object(completion: Completion, events: list[RunEvent]) -> Line:
-    match events[-1] if events else None:
+def _usage_of(end: RunEvent | None) -> Usage:
+    match end:
         case RunCompleted(usage=usage):
-            return completion.whole(build_answer(events), usage)
+            return usage
         case RunFailed(error=error):
             raise Failed(error.code, error.detail)
         case RunCancelled():
             raise Failed(CANCELLED.code, CANCELLED.detail)
         case _:
             raise Unavailable(_STOPPING.code, _STOPPING.detail)
+
+
+def _news_of(marked: Sequence[tuple[RunEvent, bool]]) -> str:
+    """Returns the answer, without what of it was told before."""
+    answer = build_answer(event for event, _ in marked)
+    return answer.removeprefix(build_answer(event for event, news in marked if not news)).lstrip("\n")

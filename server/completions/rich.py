@@ -5,7 +5,7 @@ nowhere else, and what models and tools said stands in text fields only.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, assert_never
 
 from config.ids import new_id
@@ -27,35 +27,44 @@ from graph.events import (
     ToolCallResult,
     ToolCallStarted,
 )
+from server.approval_resources import Approval
 from server.completions.chunks import CANCELLED, Completion, Line, PlainDialect
+from server.completions.replies import name_of
 from server.completions.sources import find_sources
+from server.completions.waiting import ask, tell_waiting
 
 _APPEND: Final = 1_000_000
 """Open WebUI puts an item at its index, and counts items of its own that we cannot know; beyond all, it appends."""
 _LONGEST_CARD: Final = 20_000
+_DECISIONS: Final = {"approve": "approved", "edit": "approved with changes", "reject": "rejected", "expire": "expired"}
 
 
 class RichDialect:
-    def __init__(self, completion: Completion) -> None:
-        self._completion = completion
+    def __init__(self, completion: Completion, *, asks: bool = False) -> None:
+        self._completion, self._asks = completion, asks
         self._plain = PlainDialect(completion, usage=True)
         self._steps: dict[str, StepStarted] = {}
         self._calls: dict[str, ToolCallStarted] = {}
+        self._waiting: dict[str, ApprovalRequested] = {}
         self._sources: set[str] = set()
         self._thinking = ""
         """The step that had the last thought."""
 
-    def begin(self) -> Iterator[Line]:
-        yield from self._plain.begin()
+    def begin(self, preface: str) -> Iterator[Line]:
+        yield from self._plain.begin(preface)
 
     def tell(self, event: RunEvent) -> Iterator[Line]:
         yield from self._beside(event)
         if not isinstance(event, RunFailed | RunCancelled):  # those are told by `fail`
             yield from self._plain.tell(event)
 
-    def pause(self, words: str) -> Iterator[Line]:
-        yield _status("Waiting for approval", done=True)
-        yield from self._plain.pause(words)
+    def pause(self, approvals: Sequence[Approval]) -> Iterator[Line]:
+        yield _status("Waiting for approval", done=not self._asks)
+        if self._asks:
+            yield build_questions(approvals)
+            yield self._plain.stop()
+        else:
+            yield from self._plain.pause(approvals)
 
     def fail(self, failure: Failure) -> Iterator[Line]:
         yield _status("Cancelled" if failure is CANCELLED else "Failed", done=True)
@@ -74,7 +83,10 @@ class RichDialect:
             case ModelDelta(channel="work") | ModelDelta(channel="reasoning"):
                 yield self._completion.chunk({"reasoning_content": self._heading(event) + event.delta})
             case ApprovalRequested():
+                self._waiting[event.approval_id] = event
                 yield _status(f"{self._agent(event.step_id)}: {_short(event.tool)} waits for approval…")
+            case ApprovalResolved():
+                yield from self._resolved(event)
             case StepFailed():
                 yield _status(f"{self._agent(event.step_id)}: failed")
             case RunCompleted():
@@ -83,7 +95,7 @@ class RichDialect:
                 yield from self.fail(event.error)
             case RunCancelled():
                 yield from self.fail(CANCELLED)
-            case RunStarted() | RunResumed() | PlanCreated() | StepCompleted() | ApprovalResolved() | ModelDelta():
+            case RunStarted() | RunResumed() | PlanCreated() | StepCompleted() | ModelDelta():
                 pass
             case _:
                 assert_never(event)
@@ -100,6 +112,10 @@ class RichDialect:
                 self._sources.add(source.name)
                 yield {"event": {"type": "source", "data": source.line()}}
 
+    def _resolved(self, event: ApprovalResolved) -> Iterator[Line]:
+        if asked := self._waiting.pop(event.approval_id, None):
+            yield _status(f"{self._agent(asked.step_id)}: {_short(asked.tool)} {_DECISIONS[event.decision]}")
+
     def _agent(self, step_id: str) -> str:
         step = self._steps.get(step_id)
         return step.agent if step else "agent"
@@ -110,6 +126,22 @@ class RichDialect:
         if before == event.step_id:
             return ""
         return f"{chr(10) * 2 if before else ''}{self._agent(event.step_id)}: "
+
+
+def build_questions(approvals: Sequence[Approval]) -> Line:
+    """Returns the line for a client that asks the user itself, and sends their reply as the next message."""
+    return {"waiting": {"questions": [_question(each) for each in approvals], "words": tell_waiting(approvals)}}
+
+
+def _question(approval: Approval) -> Line:
+    """The dialogs, in Open WebUI's words; `input` asks for the reason of a no, and `no` begins that reply."""
+    name = name_of(approval.id)
+    return {
+        "confirmation": {"title": "May this tool be called?", "message": ask(approval)},
+        "input": {"title": "It is not called", "message": "Why? The agent is told.", "placeholder": "May stay empty"},
+        "yes": f"approve {name}",
+        "no": f"reject {name}: ",
+    }
 
 
 def _status(description: str, *, done: bool = False) -> Line:

@@ -35,6 +35,8 @@ class Visit:
     """What Open WebUI wants to be written about a chat (`title_generation`, …); empty for a question of the chat."""
     rich: bool
     """Whether steps, tool calls and sources may be shown in Open WebUI's own way."""
+    asks: bool
+    """Whether the client itself asks the user where a call waits for approval."""
     on_disconnect: OnDisconnect
     multitask: Multitask
     """What its run does to the conversation's unfinished ones."""
@@ -61,6 +63,7 @@ def read_visit(principal: Principal, headers: Headers, terms: Terms) -> Visit:
         temporary=temporary,
         task=_header(headers, "x-openwebui-task"),
         rich=any(name.startswith(_PREFIX) for name in headers) or headers.get("x-open-agent-rich") == "1",
+        asks=headers.get("x-open-agent-asks") == "1",
         on_disconnect=_chosen(headers, "X-Open-Agent-On-Disconnect", get_args(OnDisconnect)) or terms.on_disconnect,
         multitask=_chosen(headers, "X-Open-Agent-Multitask", get_args(Multitask)) or "enqueue",
     )

@@ -1,21 +1,63 @@
-"""What a client of completions reads in the place of an answer, where the run waits for a person."""
+"""What a client of completions reads in the place of an answer, where the run waits for a person. Pure.
+
+Arguments are a model's words: they stand in a block of code that they cannot leave, and nothing in them is invisible.
+"""
 
 import json
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+from pydantic import JsonValue
 
 from server.approval_resources import Approval
+from server.completions.replies import address_of, name_of
+
+_LONGEST: Final = 4_000
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
+_END: Final = "Nothing is done before. With `edit: {…}` the call is made with other arguments."
 
 
 def tell_waiting(approvals: Sequence[Approval]) -> str:
     """Returns what is asked, and how to answer."""
-    questions = "\n\n".join(_question(approval) for approval in approvals)
-    return f"{questions}\n\nThe run waits for the answer and goes on by itself; nothing is done before."
+    named = len(approvals) > 1
+    return "\n\n".join([*(f"{ask(each)}\n\n{_how(each, named=named)}" for each in approvals), _END])
 
 
-def _question(approval: Approval) -> str:
-    arguments = json.dumps(approval.arguments, ensure_ascii=False)
+def ask(approval: Approval) -> str:
+    """Returns the question, as Markdown."""
+    shown = _visible(approval.arguments)
+    cut = f"\n\n**Cut at {_LONGEST} characters:** read all of it before you approve." if len(shown) > _LONGEST else ""
+    asks = f"**Approval needed:** {approval.agent} wants to call `{approval.tool}` (`{_plain(approval.rule)}`) with"
+    return f"{asks}\n\n{_fenced(shown[:_LONGEST])}{cut}"
+
+
+def _how(approval: Approval, *, named: bool) -> str:
+    name = f" {name_of(approval.id)}" if named else ""
     return (
-        f"**Approval needed:** {approval.agent} wants to call `{approval.tool}` with `{arguments}` ({approval.rule}).\n"
-        f'To approve: `POST /v1/approvals/{approval.id}` with `{{"decision": "approve"}}`, '
-        f"or `open-agent approvals approve {approval.id}`; `reject` says no."
+        f"Reply `approve{name}` or `reject{name}: why`. Elsewhere: {address_of(approval.id)} with "
+        f'`{{"decision": "approve"}}`, or `open-agent approvals approve {approval.id}`.'
     )
+
+
+def _visible(arguments: Mapping[str, JsonValue]) -> str:
+    """Returns them as JSON; what nobody would see stands there as its number."""
+    text = json.dumps(arguments, ensure_ascii=False, indent=2)
+    return "".join(sign if sign == "\n" or _is_seen(sign) else f"\\u{ord(sign):04x}" for sign in text)
+
+
+def _is_seen(sign: str) -> bool:
+    return unicodedata.category(sign) not in _INVISIBLE
+
+
+def _fenced(text: str) -> str:
+    """Closed by more backticks than there are in a row inside."""
+    longest = max(map(len, chain(re.findall(r"`+", text), [""])))
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}json\n{text}\n{fence}"
+
+
+def _plain(rule: str) -> str:
+    return " ".join(rule.replace("`", "'").split())

@@ -99,7 +99,7 @@ class _Placing:
         """Returns the newest answers in the history by digest: how many turns they end."""
         digest, ends = first_digest(self._history.namespace), dict[str, int]()
         for number, turn in enumerate(self._history.turns, start=1):
-            digest = _after(digest, turn)
+            digest = digest_after(digest, turn)
             if turn.role == "assistant":
                 ends[digest] = number
         return dict([*ends.items()][-_LONGEST_LOOK_BACK:])
@@ -118,14 +118,14 @@ class _Placing:
 
     def _find(self, tree: Tree, spot: Spot, turn: Turn) -> Spot | None:
         below = tree.below(spot, turn.role)
-        digest = _after(spot.digest, turn)
+        digest = digest_after(spot.digest, turn)
         same = next((each for each in below if each.digest == digest), None)
         forgiving = self._history.key is not None and turn.role == "assistant"
         return same or (below[0] if forgiving and below else None)
 
     async def _find_question(self, tree: Tree, spot: Spot, turn: Turn) -> Spot | None:
         """Returns the question if it was put before, under the same standing words and in full the same."""
-        digest = _after(spot.digest, turn)
+        digest = digest_after(spot.digest, turn)
         below = [each for each in tree.below(spot, "user") if each.digest == digest]
         same = [each for each in below if each.standing == self._history.standing]
         ids = [each.message_id for each in same]
@@ -136,7 +136,7 @@ class _Placing:
     def _add(self, conversation_id: str, spot: Spot, turn: Turn) -> Spot:
         if spot.standing != self._history.standing:
             spot = self._add_standing(conversation_id, spot)
-        digest = _after(spot.digest, turn)
+        digest = digest_after(spot.digest, turn)
         row = _new_row(conversation_id, spot, turn.role, turn.content, digest)
         row.attachments = turn.attachments
         self._session.add(row)
@@ -165,7 +165,8 @@ async def _find_answer(session: ReadSession, owner: str, ends: dict[str, int]) -
     return conversation_id, message_id, length
 
 
-def _after(digest: str, turn: Turn) -> str:
+def digest_after(digest: str, turn: Turn) -> str:
+    """Returns the digest of what was said, with this turn, after what has the digest `digest`."""
     return next_digest(digest, turn.role, storable(turn.known_by or turn.content), turn.attachments)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from server.db.agents import Agents
 from server.db.approvals import Approvals
 from server.db.artifacts import Artifacts
+from server.db.asked import AskedQuestions
 from server.db.audit import AuditTrail
 from server.db.conversations import Conversations
 from server.db.database import Database, open_database
@@ -39,6 +40,7 @@ class Store:
     events: EventLog
     tool_calls: ToolCalls
     approvals: Approvals
+    asked: AskedQuestions
     spending: Spendings
     artifacts: Artifacts
     summaries: Summaries
@@ -78,6 +80,7 @@ async def open_store(database_url: str, approval_patience: timedelta = timedelta
             events=events,
             tool_calls=ToolCalls(database),
             approvals=Approvals(database, events, approval_patience),
+            asked=AskedQuestions(database),
             spending=Spendings(database),
             artifacts=Artifacts(database),
             summaries=Summaries(database),

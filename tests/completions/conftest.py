@@ -1,4 +1,5 @@
-"""One real server for all tests of this area, as for those of the REST API, with the documentation tools besides."""
+"""One real server for all tests of this area, as for those of the REST API, with the documentation tools besides,
+and one tool that acts: it asks first, and leaves a trace each time."""
 
 import json
 from collections.abc import AsyncIterator
@@ -7,25 +8,56 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 
+from tests.completions.deputy import ACTING_SERVER, Deputy, traces_in
 from tests.http.conftest import admin, model, nobody, other, user
-from tests.http.serving import SERVERS, USER_KEY, Served, build_settings, open_served
+from tests.http.serving import ADMIN_KEY, SERVERS, USER_KEY, Served, build_settings, open_served, write_policies
 from tests.support.scripted_model import ScriptedModel
+from tests.support.waiting import until
 
 __all__ = ["admin", "model", "nobody", "other", "user"]
 
 DOCS = {"command": "${PYTHON}", "args": ["-m", "mcp_config.servers.docs"], "env": {"DOCS_FOLDERS": "${DOCS_FOLDERS}"}}
+
+ASKS = {"match": "acting__act", "verdict": "ask"}
+DEPUTY = {
+    "id": "deputy",
+    "name": "Deputy",
+    "description": "Acts.",
+    "system_prompt": "You act.",
+    "allowed_tools": ["acting__act"],
+}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def served(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     folder = tmp_path_factory.mktemp("handbook")
     (folder / "garden.md").write_text("# Garden\n\n## Watering\n\nWater the tulips on Tuesdays.\n")
-    servers = {"mcpServers": {**SERVERS["mcpServers"], "docs": DOCS}}
+    data = tmp_path_factory.mktemp("data")
+    acting = {"command": "${PYTHON}", "args": [ACTING_SERVER, str(traces_in(data))]}
+    servers = {"mcpServers": {**SERVERS["mcpServers"], "docs": DOCS, "acting": acting}}
     settings = build_settings(
-        tmp_path_factory.mktemp("data"), model.base_url, mcp_servers=json.dumps(servers), docs_folders=[folder]
+        data,
+        model.base_url,
+        mcp_servers=json.dumps(servers),
+        docs_folders=[folder],
+        tool_policies_file=write_policies(folder / "tool_policies.yaml", ASKS),
     )
     async with open_served(settings) as served:
         yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def deputy(served: Served) -> AsyncIterator[Deputy]:
+    """An agent that may act, once its tool is up."""
+    async with served.client(ADMIN_KEY) as admin:
+        (await admin.post("/v1/agents", json=DEPUTY)).raise_for_status()
+
+        async def up() -> bool:
+            return (await admin.get("/v1/tools/acting__act")).is_success
+
+        await until(up)
+        yield Deputy(traces_in(served.settings.data_dir))
+        (await admin.delete("/v1/agents/deputy")).raise_for_status()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -55,14 +55,14 @@ def build_settings(data_dir: Path, model_url: str, **more: object) -> Settings:
     return load_settings(None, **{**given, **more})
 
 
-def write_policies(path: Path) -> Path:
+def write_policies(path: Path, *more: Json) -> Path:
     """Writes the policies that ship and two rules more: some sums a person has to look at, some are forbidden."""
     shipped = yaml.safe_load(Path(Settings.model_fields["tool_policies_file"].default).read_text())
     rules = [
         {"match": "calculator__*", "when": [{"argument": "/expression", "matches": "*999*"}], "verdict": "ask"},
         {"match": "calculator__*", "when": [{"argument": "/expression", "matches": "*666*"}], "verdict": "deny"},
     ]
-    path.write_text(yaml.safe_dump({**shipped, "rules": [*shipped["rules"], *rules]}))
+    path.write_text(yaml.safe_dump({**shipped, "rules": [*shipped["rules"], *rules, *more]}))
     return path
 
 

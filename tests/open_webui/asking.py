@@ -29,6 +29,9 @@ class Chat:
     user: Json = field(default_factory=lambda: {"id": "u1", "name": "Zoë", "email": "zoe@example.com", "role": "user"})
     metadata: Json = field(default_factory=dict)
     events: list[Json] = field(default_factory=list)
+    answers: list[object] = field(default_factory=list)
+    """What the user answers to dialogs, one after the other; an exception is raised. Without any, nobody is there."""
+    dialogs: list[Json] = field(default_factory=list)
 
     async def stream(self, *messages: str | Json, model: str = "general") -> AsyncGenerator[Json, None]:
         chunks: AsyncGenerator[Json, None] = await self._ask(messages, model, stream=True)
@@ -46,6 +49,7 @@ class Chat:
             __user__=self.user,
             __metadata__={"chat_id": self.chat_id, "message_id": self.message_id, **self.metadata},
             __event_emitter__=self._emit,
+            __event_call__=self._call,
         )
 
     async def lines(self, *messages: str | Json, model: str = "general") -> list[Json]:
@@ -61,6 +65,13 @@ class Chat:
 
     async def _emit(self, event: Json) -> None:
         self.events.append(event)
+
+    async def _call(self, event: Json) -> object:
+        self.dialogs.append(event)
+        answer = self.answers.pop(0) if self.answers else {"error": "Client session disconnected."}
+        if isinstance(answer, Exception):
+            raise answer
+        return await answer() if callable(answer) else answer
 
 
 def words_of(lines: Sequence[Json], kind: str = "content") -> str:

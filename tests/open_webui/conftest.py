@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.completions.conftest import admin, model, served, user
+from tests.completions.conftest import admin, deputy, model, served, user
 from tests.http.serving import USER_KEY, Served
 from tests.open_webui.asking import Chat, load_pipe
 
-__all__ = ["admin", "model", "served", "user"]
+__all__ = ["admin", "deputy", "model", "served", "user"]
 
 
 @pytest.fixture

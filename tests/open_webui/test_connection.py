@@ -75,6 +75,7 @@ async def test_the_request_says_who_asks_in_which_chat_and_nothing_else() -> Non
         "X-OpenWebUI-User-Email": "zoe@example.com",
         "X-OpenWebUI-User-Role": "user",
         "X-Open-Agent-Rich": "1",
+        "X-Open-Agent-Asks": "1",
         "X-Open-Agent-On-Disconnect": "cancel",
     }
     assert body == {
