@@ -181,4 +181,7 @@ def _origin(policies: PolicySet) -> str:
 
 
 def _as_yaml(policies: ToolPolicies) -> str:
-    return yaml.safe_dump(policies.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    plain = policies.model_dump(mode="json", exclude_defaults=True)
+    if "tools" in plain:  # their order means nothing, and would look like a change
+        plain["tools"] = dict(sorted(plain["tools"].items()))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from config.checkout import CHECKOUT
 from tests.cli.terminal import run, surroundings
 from tests.http.serving import Served
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 CLOCK = ("--agent", "tool-agent", "--tool", "time__get_current_time", "--args", '{"timezone": "UTC"}')
-FILE = CHECKOUT / "config" / "tool_policies.yaml"
 
 
 async def test_explain_says_the_same_of_the_files_and_of_the_server(served: Served) -> None:
@@ -29,17 +27,18 @@ async def test_explain_says_the_same_of_the_files_and_of_the_server(served: Serv
 
 async def test_policies_are_shown_compared_set_and_taken_back_to_the_file(served: Served, tmp_path: Path) -> None:
     env = surroundings(served.url)
-    assert (await run("policy", "diff", str(FILE), env=env)).code == 0
-    other = tmp_path / "policies.yaml"
-    other.write_text(FILE.read_text() + "rates: {users: {'*': 600/hour}}\n")
+    file, other = tmp_path / "present.yaml", tmp_path / "policies.yaml"
+    file.write_text((await run("policy", "show", env=env)).out)
+    assert (await run("policy", "diff", str(file), env=env)).code == 0
+    other.write_text(file.read_text() + "rates: {users: {'*': 600/hour}}\n")
     compared = await run("policy", "diff", str(other), env=env)
     assert compared.code == 1
     assert "+    '*': 600/hour" in compared.out
     done = await run("policy", "set", str(other), env=env)
     assert (done.code, done.out.partition(",")[0]) == (0, "In force now: version 1")
     assert "600/hour" in (await run("policy", "show", env=env)).out
-    assert (await run("policy", "set", str(FILE), env=env)).code == 0
-    assert (await run("policy", "diff", str(FILE), env=env)).code == 0
+    assert (await run("policy", "set", str(file), env=env)).code == 0
+    assert (await run("policy", "diff", str(file), env=env)).code == 0
     other.write_text("rules: [{match: '*'}]\n")
     refused = await run("policy", "set", str(other), env=env)
     assert refused.code == 2
