@@ -6,6 +6,7 @@ from typing import Any, Final, TypedDict
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from typing_extensions import override
 
 from config.settings import Settings
@@ -63,6 +64,21 @@ _ROUTERS: Final = (
 )
 
 
+def _cross_origin(settings: Settings) -> list[Middleware]:
+    """Lets pages of other origins call, where settings name some. Keys travel in a header; there are no cookies."""
+    if not settings.cors_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID", "X-Act-As"],
+            expose_headers=["Content-Location", "ETag", "Location", "RateLimit", "Retry-After", "X-Request-Id"],
+        )
+    ]
+
+
 class _Lifespan(TypedDict):
     application: Application
 
@@ -89,16 +105,18 @@ def build_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         middleware=[
+            *_cross_origin(settings),
             Middleware(OpenAIRefusals),
             Middleware(RequestEdge),
             Middleware(Authentication),
-            Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.request_timeout),
             Middleware(Idempotency),
         ],
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.request_timeout = settings.request_timeout
     for router in _ROUTERS:
         app.include_router(router)
     app.router.routes.extend(mcp.ROUTES)

@@ -3,8 +3,10 @@
 Past this point a body is text and numbers that every store, log and tool can hold.
 """
 
+import asyncio
 import json
 import math
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn
 
@@ -16,40 +18,60 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
-from server.errors import Invalid, Malformed, TooLarge, Unsupported
+from server.errors import Invalid, Malformed, TooLarge, TooSlow, Unsupported
 
 MAX_DEPTH: Final = 64
 """Far beyond any honest request, far below any recursion limit."""
+MAX_VALUES: Final = 100_000
+"""In one body: to read and check millions of them would take the whole server's time."""
+_CLOSE: Final = {"Connection": "close"}
+"""What is still on its way is not read."""
+_TEXTS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 class BodyLimit:
-    """Refuses bodies over the cap, by what they say of themselves and by what really arrives."""
+    """Refuses bodies over the cap, by what they say of themselves and by what really arrives, and those that dawdle."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float) -> None:
         self._app = app
-        self._max_bytes = max_bytes
+        self._max_bytes, self._seconds = max_bytes, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            self._check(int(Headers(scope=scope).get("content-length", "0")))
-            receive = self._counted(receive)
+            headers = Headers(scope=scope)
+            # A few bytes that unpack to gigabytes are a known trick, and no client of an API like this needs them.
+            if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+                detail = "Send the body as it is, without `Content-Encoding`."
+                raise Unsupported("unsupported_content_encoding", detail, headers=_CLOSE)
+            self._check(int(headers.get("content-length", "0")))
+            receive = self._bounded(receive)
         await self._app(scope, receive, send)
 
-    def _counted(self, receive: Receive) -> Receive:
-        taken = 0
+    def _bounded(self, receive: Receive) -> Receive:
+        taken, whole = 0, False
+        until = asyncio.get_running_loop().time() + self._seconds
 
-        async def count() -> Message:
-            nonlocal taken
-            message = await receive()
+        async def take() -> Message:
+            nonlocal taken, whole
+            if whole:  # from now on it is the client's going away that is waited for
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                detail = f"The body did not come to its end within {self._seconds:g} seconds."
+                raise TooSlow("request_timeout", detail, headers=_CLOSE) from None
             taken += len(message.get("body", b""))
             self._check(taken)
+            whole = not message.get("more_body", False)
             return message
 
-        return count
+        return take
 
     def _check(self, size: int) -> None:
         if size > self._max_bytes:
-            raise TooLarge("body_too_large", f"The body is larger than the {self._max_bytes} bytes that are taken.")
+            detail = f"The body is larger than the {self._max_bytes} bytes that are taken."
+            raise TooLarge("body_too_large", detail, headers=_CLOSE)
 
 
 class StrictJsonRoute(APIRoute):
@@ -92,8 +114,9 @@ def parse_json(body: bytes) -> JsonValue:
 
     Raises `Malformed` for what is not such JSON, `Invalid` for a string or a number that nothing could store.
     """
+    _check_count(body)
     try:
-        value: JsonValue = json.loads(body.decode(), parse_constant=_refuse)
+        value: JsonValue = json.loads(body.decode(), parse_constant=_refuse, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise Malformed("invalid_utf8", f"The body is not UTF-8 (byte {error.start}).") from error
     except RecursionError as error:
@@ -101,6 +124,24 @@ def parse_json(body: bytes) -> JsonValue:
     except ValueError as error:  # also JSONDecodeError, and integers too long to read
         raise Malformed("malformed_json", f"The body is not JSON: {error}.") from error
     _check_value(value)
+    return value
+
+
+def _check_count(body: bytes) -> None:
+    """Counts before anything is made of it: each value but the first stands behind a comma or an opening bracket."""
+    if _count_marks(body) > MAX_VALUES and _count_marks(_TEXTS.sub(b"", body)) > MAX_VALUES:
+        raise TooLarge("json_too_many_values", f"The body holds more than {MAX_VALUES} values.")
+
+
+def _count_marks(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
+def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    """Whoever checks a body and whoever acts on it must not read different values from it."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("an object has a key twice")
     return value
 
 

@@ -6,6 +6,7 @@ ApiError
 ├── Unauthenticated  401  no valid key or token
 ├── Forbidden        403  a valid key that may not do this
 ├── NotFound         404  not there, or another owner's
+├── TooSlow          408  a body that does not come to its end
 ├── Conflict         409  does not fit the present state
 ├── TooLarge         413  more bytes than are taken
 ├── Unsupported      415  a media type we do not read
@@ -58,6 +59,9 @@ class Forbidden(ApiError): ...
 class NotFound(ApiError): ...
 
 
+class TooSlow(ApiError): ...
+
+
 class Conflict(ApiError): ...
 
 
@@ -85,6 +89,7 @@ HTTP_STATUS: Final[dict[type[ApiError], int]] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    TooSlow: 408,
     Conflict: 409,
     TooLarge: 413,
     Unsupported: 415,

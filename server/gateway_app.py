@@ -36,13 +36,14 @@ def build_gateway_app(settings: Settings) -> FastAPI:
         middleware=[
             Middleware(RequestEdge),
             Middleware(Authentication),
-            Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.request_timeout),
         ],
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
     )
+    app.state.request_timeout = settings.request_timeout
     app.include_router(gateway_health.router)
     app.router.routes.extend(mcp.ROUTES)
     add_problem_responses(app)

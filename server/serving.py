@@ -12,7 +12,10 @@ import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
+from server.connections import ConnectionConfig
+
 _LONGEST_LINGERING: Final = 2.0
+_REQUEST_TIMEOUT: Final = 30.0
 _LARGEST_MESSAGE: Final = 65_536
 """Bytes in one WebSocket message of a client: none has anything to say there."""
 
@@ -68,8 +71,9 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, state: dict[str, Any], on_started: Callable[[], None], patience: float) -> None:
         super().__init__(
-            uvicorn.Config(
+            ConnectionConfig(
                 app,
+                getattr(app.state, "request_timeout", _REQUEST_TIMEOUT),
                 lifespan="off",  # entered around us, so that a failed start is an exception and not a log line
                 log_config=None,
                 access_log=False,

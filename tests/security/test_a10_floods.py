@@ -1,0 +1,135 @@
+"""A10. Bodies that are too big, endless, packed or slow: refused soon, and nothing of them is kept in memory."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from tests.http.serving import USER_KEY, Served, build_settings, open_served
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+
+HEAD = f"POST /v1/conversations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {USER_KEY}\r\n"
+JSON = "Content-Type: application/json\r\n"
+MEGABYTE = b"x" * 1_000_000
+PATIENCE = 1.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    folder: Path = tmp_path_factory.mktemp("floods")
+    more: dict[str, object] = {"mcp_servers": '{"mcpServers": {}}', "request_timeout": PATIENCE}
+    async with open_served(build_settings(folder, "http://127.0.0.1:1/v1", **more)) as served:
+        yield served
+
+
+@asynccontextmanager
+async def connected(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
+    try:
+        async with asyncio.timeout(20):
+            yield reader, writer
+    finally:
+        writer.close()
+
+
+async def rest(reader: asyncio.StreamReader) -> str:
+    """Returns all that the server says until it hangs up."""
+    said = b""
+    try:
+        while part := await reader.read(65_536):
+            said += part
+    except ConnectionResetError:
+        pass  # it hung up while we were still sending
+    return said.decode()
+
+
+async def test_a_body_that_says_that_it_is_big_is_refused_unread(served: Served) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(f"{HEAD}{JSON}Content-Length: 50000000\r\n\r\n".encode())
+        said = await rest(reader)
+        assert said.startswith("HTTP/1.1 413")
+        assert "body_too_large" in said
+        assert "connection: close" in said.lower()
+
+
+async def test_endless_chunks_are_cut_off_at_the_cap_and_memory_stays_flat(served: Served) -> None:
+    before = psutil.Process().memory_info().rss
+    async with connected(served) as (reader, writer):
+        writer.write(f"{HEAD}{JSON}Transfer-Encoding: chunked\r\n\r\n".encode())
+        answer = asyncio.create_task(rest(reader))
+        sent = 0
+        try:
+            while not answer.done() and sent < 500:
+                writer.write(b"f4240\r\n" + MEGABYTE + b"\r\n")
+                await writer.drain()
+                sent += 1
+        except ConnectionError:
+            pass
+        said = await answer
+        assert said.startswith("HTTP/1.1 413") or not said, said  # a reset may overtake the words
+        assert sent < 100
+    assert psutil.Process().memory_info().rss - before < 100_000_000
+
+
+async def test_a_packed_body_is_not_unpacked(served: Served) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    async with served.client(USER_KEY) as client:
+        for encoding in ("gzip", "br", "identity, gzip", "GZIP"):
+            headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+            answer = await client.post("/v1/conversations", content=bomb, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_content_encoding")
+        plain = {"Content-Encoding": "identity", "Content-Type": "application/json"}
+        assert (await client.post("/v1/conversations", content=b"{}", headers=plain)).status_code == 201
+
+
+async def test_a_body_that_does_not_come_is_given_up(served: Served) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(f"{HEAD}{JSON}Content-Length: 10\r\n\r\n{{".encode())
+        said = await rest(reader)
+        assert said.startswith("HTTP/1.1 408")
+        assert "request_timeout" in said
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET"])
+async def test_headers_that_do_not_come_are_given_up_also_drop_by_drop(served: Served, beginning: bytes) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(beginning)
+        answer = asyncio.create_task(rest(reader))
+        while not answer.done():
+            if beginning:
+                writer.write(b"a")  # what keeps a naive server waiting
+            await asyncio.wait({answer}, timeout=0.1)
+        assert (await answer).endswith("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+
+async def test_endless_headers_are_cut_off(served: Served) -> None:
+    async with connected(served) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nX-Long: " + MEGABYTE)
+        said = await rest(reader)
+        assert said.startswith("HTTP/1.1 400") or not said
+
+
+async def test_pages_of_other_origins_are_told_nothing_unless_settings_name_them(
+    served: Served, tmp_path: Path
+) -> None:
+    asking = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
+    async with served.client(None) as page:
+        assert "access-control-allow-origin" not in (await page.options("/v1/conversations", headers=asking)).headers
+    more: dict[str, object] = {"mcp_servers": '{"mcpServers": {}}', "cors_origins": "https://app.example.com"}
+    async with (
+        open_served(build_settings(tmp_path, "http://127.0.0.1:1/v1", **more)) as opened,
+        opened.client(None) as page,
+    ):
+        allowed = await page.options("/v1/conversations", headers=asking)
+        assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, "https://app.example.com")
+        assert "access-control-allow-credentials" not in allowed.headers
+        refused = await page.get("/v1/conversations", headers={"Origin": "https://app.example.com"})
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "https://app.example.com")
+        foreign = await page.get("/healthz", headers={"Origin": "https://evil.example.com"})
+        assert "access-control-allow-origin" not in foreign.headers
