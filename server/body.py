@@ -24,8 +24,6 @@ MAX_DEPTH: Final = 64
 """Far beyond any honest request, far below any recursion limit."""
 MAX_VALUES: Final = 100_000
 """In one body: to read and check millions of them would take the whole server's time."""
-_CLOSE: Final = {"Connection": "close"}
-"""What is still on its way is not read."""
 _TEXTS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
@@ -42,7 +40,7 @@ class BodyLimit:
             # A few bytes that unpack to gigabytes are a known trick, and no client of an API like this needs them.
             if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
                 detail = "Send the body as it is, without `Content-Encoding`."
-                raise Unsupported("unsupported_content_encoding", detail, headers=_CLOSE)
+                raise Unsupported("unsupported_content_encoding", detail)
             self._check(int(headers.get("content-length", "0")))
             receive = self._bounded(receive)
         await self._app(scope, receive, send)
@@ -60,7 +58,7 @@ class BodyLimit:
                     message = await receive()
             except TimeoutError:
                 detail = f"The body did not come to its end within {self._seconds:g} seconds."
-                raise TooSlow("request_timeout", detail, headers=_CLOSE) from None
+                raise TooSlow("request_timeout", detail) from None
             taken += len(message.get("body", b""))
             self._check(taken)
             whole = not message.get("more_body", False)
@@ -71,7 +69,7 @@ class BodyLimit:
     def _check(self, size: int) -> None:
         if size > self._max_bytes:
             detail = f"The body is larger than the {self._max_bytes} bytes that are taken."
-            raise TooLarge("body_too_large", detail, headers=_CLOSE)
+            raise TooLarge("body_too_large", detail)
 
 
 class StrictJsonRoute(APIRoute):

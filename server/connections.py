@@ -29,8 +29,8 @@ class Connection(H11Protocol):
         super().data_received(data)
         if self.cycle is not before or self.transport.get_protocol() is not self:  # a request, or a WebSocket
             self._wait_no_more()
-        elif self._deadline is None and self.cycle.response_complete:  # the next request has begun
-            self._wait()
+        elif self._deadline is None and self.cycle.response_complete:
+            self._wait()  # for the next request, or while the rest of a refused one is thrown away
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
