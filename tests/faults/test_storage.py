@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.conftest import Standing
 from tests.faults.lab import Lab, start, whole_log
-from tests.support.scripted_model import Replies, ScriptedModel, says
+from tests.support.scripted_model import Replies, ScriptedModel, prompted, says
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -54,6 +54,7 @@ async def test_f17_a_full_disk_refuses_writes_serves_reads_and_heals(lab: Lab, s
     path = lab.folder / "data" / "app.db"
     lab.settings["DATABASE_URL"] = f"sqlite:///{path}?max_page_count=1000"
     gate = asyncio.Event()
+    scripted_model.when(prompted("running summary"), Replies.text("It was about F17."))
     scripted_model.when(says("F17"), Replies.text("before ", "x" * 500_000).held(gate, after=1))
     async with lab.serving() as running, running.client() as client:
         run_id = await start(client, "F17", "general")
