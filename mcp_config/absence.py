@@ -13,7 +13,7 @@ def build_absence(name: str, needed: Iterable[tuple[ServerConfig, ServerHealth]]
     if quarantine.find(name):
         return ToolResult("error", f"{name} was not called: {CHANGED}.", "tool_definition_changed")
     for server, health in needed:
-        if server.prefix and health.state in ("failed", "off", "starting"):
+        if server.prefix and health.state in ("failed", "auth_required", "off", "starting"):
             why = f"the server {server.name} is not available: {health.detail or 'it is still starting'}"
             return ToolResult("error", f"{name} was not called: {why}", "server_unavailable")
     return ToolResult("error", f"There is no tool {name[:100]!r}.", "unknown_tool")

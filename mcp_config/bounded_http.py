@@ -1,16 +1,22 @@
 """An HTTP client for MCP servers that gathers no more than the cap. Uses no proxy or credential of our environment."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpcore
 import httpx
 from typing_extensions import override
 
+from mcp_config.errors import ServerRefused
 from mcp_config.guarded_network import Check, GuardedBackend
 
 MAX_MESSAGE: Final = 8 * 1024 * 1024
 """Bytes of one body, or of one line of an event stream: the same bound as for a line over stdio."""
+
+
+_LONGEST_WAIT: Final = 600
 
 
 class _BoundedStream(httpx.AsyncByteStream):
@@ -36,9 +42,9 @@ class _BoundedStream(httpx.AsyncByteStream):
 
 
 class _BoundedTransport(httpx.AsyncHTTPTransport):
-    def __init__(self, too_long: Callable[[], None], check: Check) -> None:
+    def __init__(self, too_long: Callable[[], None], refused: Callable[[ServerRefused], None], check: Check) -> None:
         super().__init__()
-        self._too_long = too_long
+        self._too_long, self._refused = too_long, refused
         # private, but httpx takes no network of one's own, and only there are the addresses seen
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
@@ -50,9 +56,40 @@ class _BoundedTransport(httpx.AsyncHTTPTransport):
         response = await super().handle_async_request(request)
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise TypeError("an asynchronous transport gives asynchronous streams")
+        if request.method == "POST" and (refusal := find_refusal(response)):
+            self._refused(refusal)
         by_line = response.headers.get("content-type", "").startswith("text/event-stream")
         response.stream = _BoundedStream(response.stream, self._too_long, by_line=by_line)
         return response
+
+
+def find_refusal(response: httpx.Response) -> ServerRefused | None:
+    """Returns what the status means; a redirect is one, too. 404 is not: it ends a session, and the SDK tells so."""
+    status = response.status_code
+    if status < 300 or status == 404:
+        return None
+    if status in (401, 403):
+        told = f"needs login: the server answered {status}; put a credential into `headers` of its entry"
+        return ServerRefused(told, login=True)
+    if response.is_redirect:
+        return ServerRefused(
+            f"the server answered {status}, and redirects are not followed: put the new address into `url`"
+        )
+    wait = _seconds(response.headers.get("retry-after", ""))
+    after = f" and asks to be left alone for {wait:g} seconds" if wait else ""
+    return ServerRefused(f"the server answered {status}{after}", wait=wait)
+
+
+def _seconds(retry_after: str) -> float:
+    """Returns what `Retry-After` asks for, as seconds or as a date; within bounds, as it is a stranger's wish."""
+    if retry_after.strip().isdecimal():
+        return float(min(int(retry_after.strip()[:9]), _LONGEST_WAIT))
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return 0.0
+    left = until.timestamp() - datetime.now(UTC).timestamp()
+    return min(max(left, 0.0), _LONGEST_WAIT)
 
 
 def build_http_client(
@@ -60,16 +97,17 @@ def build_http_client(
     timeout: httpx.Timeout | None,
     auth: httpx.Auth | None,
     too_long: Callable[[], None],
+    refused: Callable[[ServerRefused], None],
     check: Check,
 ) -> httpx.AsyncClient:
-    """Returns the client; `too_long` is called when a message is: the SDK hides the error that it raises.
+    """Returns the client; `too_long` and `refused` are called when that happens: the SDK hides what is raised.
 
     `check` has the last word on each address that is connected to.
     """
     # no compression: a small body must not become a big one
     plain = {"Accept-Encoding": "identity", **(headers or {})}
     return httpx.AsyncClient(
-        transport=_BoundedTransport(too_long, check),
+        transport=_BoundedTransport(too_long, refused, check),
         headers=plain,
         timeout=timeout,
         auth=auth,

@@ -5,7 +5,7 @@ Calls come from any task and only wait here. What this server does wrong stays h
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
@@ -13,7 +13,15 @@ from typing import Final, Literal, assert_never
 from pydantic import JsonValue
 
 from mcp_config.definitions import Listing, build_listing
-from mcp_config.errors import CallTimedOut, NeverSent, RemoteError, ServerLost, ServerUnavailable, ToolError
+from mcp_config.errors import (
+    CallTimedOut,
+    NeverSent,
+    RemoteError,
+    ServerLost,
+    ServerRefused,
+    ServerUnavailable,
+    ToolError,
+)
 from mcp_config.live import Abandoned, Live, ToolsChanged
 from mcp_config.sandbox.grants import Kind
 from mcp_config.sdk import Session, describe_failure, open_session
@@ -22,8 +30,11 @@ from mcp_config.talkback import Changed, Client, Ears, Notice
 from mcp_config.tools import JsonObject
 from mcp_config.warden import Warden
 
-ServerState = Literal["starting", "ready", "degraded", "failed", "off"]
+ServerState = Literal["starting", "ready", "degraded", "failed", "auth_required", "off"]
 
+_DOWN: Final = frozenset[ServerState](("failed", "auth_required", "off"))
+_MAX_SENT: Final = 3
+"""How often a call that the server took no notice of is sent."""
 _MAX_PAGES: Final = 50
 _MAX_TOOLS: Final = 500
 _BACK_OFF: Final = (0.2, 10.0)
@@ -33,7 +44,6 @@ _RARE_SECONDS: Final = 60.0
 _STABLE_SECONDS: Final = 10.0
 _PING_SECONDS: Final = 1.0
 _REFRESH_SECONDS: Final = 0.5
-_STOP_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +52,7 @@ _log = logging.getLogger(__name__)
 class ServerHealth:
     """How a server is. `degraded`: it works, or is being started again, and `detail` says what is amiss.
 
-    `off`: it is not started, for lack of what it needs here; that is no failure.
+    `off`: it is not started, for lack of what it needs here; that is no failure. `auth_required`: it wants a login.
     """
 
     state: ServerState
@@ -68,6 +78,8 @@ class Connection:
         self._live: Live | None = None
         self._turned = asyncio.Event()
         self._refresh_due = False
+        self._refusal: ServerRefused | None = None
+        """Why the last session ended, if an HTTP status said it."""
         self.standing: dict[str, tuple[str, JsonObject]] = {}
         """What every session is asked at its start: the log level, the resources whose changes are wanted."""
         self.watchers: set[Callable[[Notice], None]] = set()
@@ -106,17 +118,24 @@ class Connection:
             stable = was_up and asyncio.get_running_loop().time() - began > _STABLE_SECONDS
             failures = 1 if stable else failures + 1
             _log.warning("MCP server %s: %s", self.config.name, reason)
+            refusal, self._refusal = self._refusal, None
+            if refusal is not None and refusal.login:
+                self._turn("auth_required", reason)
+                await asyncio.sleep(_RARE_SECONDS)
+                continue
             self._turn("degraded" if was_up else "failed", reason)
-            await asyncio.sleep(_pause(failures, was_up=was_up))
+            await asyncio.sleep(max(_pause(failures, was_up=was_up), refusal.wait if refusal else 0))
 
     async def _live_once(self) -> str:
         """Lives through one session and returns in a line why it ended."""
+        live: Live | None = None
         try:
             async with asyncio.timeout(self._start_timeout) as deadline:
                 ears = Ears(self._hear, samples=self.config.samples)
                 async with open_session(self.config, self._warden, ears) as session:
                     live = Live(session, ears.board)
-                    session.lost.add_done_callback(lambda lost: live.mailbox.put_nowait(lost.result()))
+                    mailbox = live.mailbox
+                    session.lost.add_done_callback(lambda lost: mailbox.put_nowait(lost.result()))
                     await self._start(live)
                     deadline.reschedule(None)
                     await self._watch(live)
@@ -124,7 +143,8 @@ class Connection:
             return f"did not start within {self._start_timeout:g} seconds"
         except Exception as error:
             # an edge: beyond it are other people's programs, and nothing they do may end more than their session
-            return self.config.without_secrets(describe_failure(error))
+            self._refusal = live.session.refusal if live else None
+            return self.config.without_secrets(str(self._refusal) if self._refusal else describe_failure(error))
         raise AssertionError("a session is watched until it ends")
 
     async def _start(self, live: Live) -> None:
@@ -211,7 +231,7 @@ class Connection:
 
     def _turn(self, state: ServerState, detail: str) -> None:
         self._state, self._detail = state, detail
-        if state == "failed":
+        if state in ("failed", "auth_required"):
             self.listing = Listing(())
         turned, self._turned = self._turned, asyncio.Event()
         turned.set()
@@ -233,7 +253,7 @@ class Connection:
         """
         try:
             async with asyncio.timeout(seconds) as deadline:
-                while True:
+                for _ in range(_MAX_SENT):
                     live = await self._live_session()
                     try:
                         return await live.request(method, params, client, deadline)
@@ -241,10 +261,11 @@ class Connection:
                         await self._gone(live)
         except TimeoutError:
             raise CallTimedOut(f"no answer within {seconds:g} seconds") from None
+        raise ServerLost("its server takes no notice of it")
 
     async def _live_session(self) -> Live:
         while self._live is None or self._live.session.lost.done():
-            if self._state in ("failed", "off"):
+            if self._state in _DOWN:
                 raise ServerUnavailable(f"the server {self.config.name} is not available: {self._detail}")
             await self._turned.wait()
         return self._live
@@ -269,12 +290,3 @@ def _pause(failures: int, *, was_up: bool) -> float:
 def _put_aside(listing: Listing) -> str:
     count = len(listing.quarantined)
     return f"{count} of its tools cannot be used: {'; '.join(listing.quarantined[:5])}" if count else ""
-
-
-async def stop_owners(owners: Sequence[asyncio.Task[None]]) -> None:
-    for owner in owners:
-        owner.cancel()
-    if owners:
-        _, stuck = await asyncio.wait(owners, timeout=_STOP_SECONDS)
-        for owner in stuck:
-            _log.error("%s does not stop", owner.get_name())

@@ -3,6 +3,7 @@
 ToolError
 ├── ServerUnavailable   server_unavailable   it is not up, and why
 ├── ServerLost          server_lost          it went away with the call in flight
+│   └── ServerRefused   server_lost          it answered with an HTTP error
 ├── ResultTooLarge      result_too_large     it sent more than is ever read
 ├── CallTimedOut        timeout              no answer within the deadline
 └── RemoteError         tool_error           it answered with an error
@@ -24,6 +25,14 @@ class ServerUnavailable(ToolError):
 
 class ServerLost(ToolError):
     code = "server_lost"
+
+
+class ServerRefused(ServerLost):
+    """`login`: it wants to know who asks; `wait`: seconds in which it wants to be left alone."""
+
+    def __init__(self, message: str, *, login: bool = False, wait: float = 0) -> None:
+        super().__init__(message)
+        self.login, self.wait = login, wait
 
 
 class ResultTooLarge(ToolError):

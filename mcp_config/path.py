@@ -5,6 +5,7 @@ policy (and a person, where it says `ask`) → rate limit → ledger → size ca
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -18,6 +19,7 @@ from mcp_config.decision import Decision
 from mcp_config.definitions import Definition
 from mcp_config.errors import ToolError
 from mcp_config.local_tools import LocalTool
+from mcp_config.names import clean_text
 from mcp_config.rates import Rate, RateLimits
 from mcp_config.tools import Allowance, CallTool, Ledger, ToolCall, ToolResult, ToolSpec
 
@@ -28,6 +30,7 @@ FindAgent = Callable[[str], AgentSpec | None]
 Ask = Callable[[ToolCall, CallTool], Awaitable[ToolResult]]
 """What becomes of a call that policy leaves to a person: given the call and the rest of the path."""
 
+_log = logging.getLogger(__name__)
 _CANCELLED: Final = ToolResult("cancelled", "The call was cancelled.", "cancelled")
 
 
@@ -152,9 +155,21 @@ def _dispatch_to_server(connection: Connection, tool: OfferedTool) -> CallTool:
         except ToolError as error:
             text = f"{request.tool} failed: {connection.config.without_secrets(str(error))}"
             return ToolResult(error.status, text, error.code)
-        return build_result(raw, whole=request.client is not None)
+        return _as_promised(build_result(raw, whole=request.client is not None), tool)
 
     return call
+
+
+def _as_promised(result: ToolResult, tool: OfferedTool) -> ToolResult:
+    """A structured result that is not what the tool says of itself is still a result, with a warning."""
+    promise, structured = tool.definition.promise, result.structured
+    if promise is None or result.status != "ok":
+        return result
+    wrong = promise.complaint(structured) if isinstance(structured, dict) else "there is no structured result"
+    if not wrong:
+        return result
+    _log.warning("%s: the result is not what its output schema says: %s", tool.spec.name, clean_text(wrong, 300))
+    return replace(result, content=f"[This result does not have the form that the tool promises.]\n{result.content}")
 
 
 def _dispatch_here(tool: LocalTool, seconds: float) -> CallTool:

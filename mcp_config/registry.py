@@ -15,7 +15,7 @@ from config.policies import ToolPolicies
 from mcp_config.absence import build_absence
 from mcp_config.approval import Complaint, approval, find_complaint, unasked
 from mcp_config.confinement import confine_servers, satisfies
-from mcp_config.connection import Connection, ServerHealth, stop_owners
+from mcp_config.connection import Connection, ServerHealth
 from mcp_config.decision import Decision, build_settings, decide, find_refusal, trust
 from mcp_config.definitions import Definition
 from mcp_config.guards import Foresight, Guards
@@ -23,6 +23,7 @@ from mcp_config.keeping import size_cap
 from mcp_config.local_tools import LocalTool
 from mcp_config.names import build_tool_name, matches_any, may_match_prefix
 from mcp_config.offering import build_offer
+from mcp_config.owners import stop_owners
 from mcp_config.path import (
     FindAgent,
     OfferedTool,

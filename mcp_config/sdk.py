@@ -17,7 +17,7 @@ from langchain_mcp_adapters.tools import convert_mcp_tool_to_langchain_tool
 from mcp import ClientSession, McpError, types
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mcp_config.errors import NeverSent, RemoteError, ServerLost, ToolError
+from mcp_config.errors import NeverSent, RemoteError, ServerLost, ServerRefused, ToolError
 from mcp_config.server_config import ServerConfig
 from mcp_config.talkback import Client, Ears
 from mcp_config.tools import JsonObject, ToolResult, ToolSpec
@@ -42,6 +42,12 @@ class Session:
         """Done once the session is over, with what calls in flight are told."""
         self.offers: JsonObject = {}
         """The server's capabilities, in its own words."""
+
+    @property
+    def refusal(self) -> ServerRefused | None:
+        """The HTTP status that ended the session, if one did."""
+        fault = self.lost.result() if self.lost.done() else None
+        return fault if isinstance(fault, ServerRefused) else None
 
     def lose(self, fault: ToolError) -> None:
         settle(self.lost, fault)
@@ -164,8 +170,6 @@ def describe_failure(error: BaseException) -> str:
     match error:
         case FileNotFoundError():
             return f"cannot be started: {error.filename} is not there"
-        case httpx.HTTPStatusError() if error.response.status_code in (401, 403):
-            return f"needs login: the server answered {error.response.status_code}; put a credential into `headers`"
         case httpx.HTTPStatusError():
             return f"the server answered {error.response.status_code}"
         case httpx.ConnectError() | httpx.TimeoutException():

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -94,7 +95,9 @@ def _build_client(
     config: ServerConfig, lost: asyncio.Future[ToolError], headers: dict[str, str] | None, timeout: httpx.Timeout | None
 ) -> httpx.AsyncClient:
     check = build_check(config.url, private=config.private)
-    return build_http_client(headers, timeout, None, lambda: settle(lost, ResultTooLarge(_TOO_LONG)), check)
+    return build_http_client(
+        headers, timeout, None, lambda: settle(lost, ResultTooLarge(_TOO_LONG)), partial(settle, lost), check
+    )
 
 
 @contextlib.asynccontextmanager

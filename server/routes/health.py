@@ -17,8 +17,9 @@ from server.version import VERSION
 
 router: Final = APIRouter(tags=["health"])
 
-State = Literal["idle", "fetching", "starting", "warming", "ready", "degraded", "failed", "off"]
-"""Of a tool server or a model. Only models are `fetching` and `warming`; a server that is not started is `off`."""
+State = Literal["idle", "fetching", "starting", "warming", "ready", "degraded", "failed", "auth_required", "off"]
+"""Of a tool server or a model. Only models are `fetching` and `warming`; a server that is not started is `off`, and one
+that wants a login is `auth_required`."""
 
 
 class Liveness(Resource):

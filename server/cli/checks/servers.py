@@ -36,5 +36,5 @@ def _finding(server: ServerConfig, health: ServerHealth, patience: float) -> Fin
             return fault(part, f"did not start within {patience:g} s: see its own log, or raise SERVER_START_TIMEOUT")
         case "off" if not server.required:
             return note(part, f"{health.detail}: {_REST}")
-        case "failed" | "off":
+        case "failed" | "auth_required" | "off":
             return fault(part, f"{health.detail}: mend its entry in the servers file, or take it out")
