@@ -29,7 +29,7 @@ async def dispatch(state: RunState, runtime: Runtime[RunContext]) -> Command[str
     begun = _begin(state, context)
     if begun and (given := state.get("head_start")):
         question = newest_words(state["messages"]) if state.get("agent_id", ROUTER) == ROUTER else None
-        say_head_start(given, context.run_id, question, runtime.stream_writer)
+        say_head_start(given, context.run_id, question, runtime.stream_writer, context.budget.spending)
     state = cast(RunState, {**state, **begun})
     progress = Progress.of(state)
     if state.get("failure"):

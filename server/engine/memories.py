@@ -1,5 +1,6 @@
 """What agents remember about a user, over LangGraph's store. Each owner has a namespace of their own, and no other."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from mcp_config.guards import Foresight
 from mcp_config.memory_tools import RECALL_MEMORIES, NotRemembered, Remembered
 from mcp_config.registry import UnknownTool
 from mcp_config.tools import Caller, ToolCall
+from server.db.columns import storable
 from server.engine.likeness import build_words, rank
 from server.errors import NotFound, Unavailable
 from server.resources import Memory
@@ -42,9 +44,13 @@ class _Value(BaseModel):
 class Memories:
     """Satisfies `mcp_config.memory_tools.MemoryKeeper`."""
 
-    def __init__(self, store: BaseStore, is_temporary: Callable[[str], Awaitable[bool]]) -> None:
+    def __init__(
+        self, store: BaseStore, is_temporary: Callable[[str], Awaitable[bool]], most: int = MAX_MEMORIES
+    ) -> None:
         """`is_temporary` says of a run whether its client keeps nothing of the conversation."""
-        self._store, self._is_temporary = store, is_temporary
+        self._store, self._is_temporary, self._most = store, is_temporary, most
+        self._turn = asyncio.Lock()
+        """Who remembers first looks at what there is; one process at a time is at work on a database."""
 
     async def all(self, owner: str) -> list[Memory]:
         """Returns all that is remembered about an owner, the oldest first."""
@@ -73,19 +79,8 @@ class Memories:
     async def remember(self, caller: Caller, text: str) -> Remembered:
         if caller.run_id is not None and await self._is_temporary(caller.run_id):
             raise NotRemembered("temporary_chat", "This chat is temporary: nothing of it is remembered.")
-        text = " ".join(text.split())
-        present = await self.all(caller.owner)
-        if same := next((memory for memory in present if memory.text.casefold() == text.casefold()), None):
-            return Remembered(same.id, same.text)
-        if len(present) >= MAX_MEMORIES:
-            full = f"{MAX_MEMORIES} things are remembered, and no more are kept: forget one first."
-            raise NotRemembered("memories_full", full)
-        value = _Value(
-            owner=caller.owner, text=text, agent=caller.agent, run_id=caller.run_id, created_at=datetime.now(UTC)
-        )
-        memory_id = new_id("mem")
-        await self._store.aput(_namespace(caller.owner), memory_id, value.model_dump(mode="json"), index=False)
-        return Remembered(memory_id, text)
+        async with self._turn:
+            return await self._remember(caller, storable(" ".join(text.split())))
 
     async def recall(self, caller: Caller, query: str, most: int) -> list[Remembered]:
         memories = [Remembered(memory.id, memory.text) for memory in await self.all(caller.owner)]
@@ -98,6 +93,20 @@ class Memories:
         except NotFound:
             return False
         return True
+
+    async def _remember(self, caller: Caller, text: str) -> Remembered:
+        present = await self.all(caller.owner)
+        if same := next((memory for memory in present if memory.text.casefold() == text.casefold()), None):
+            return Remembered(same.id, same.text)
+        if len(present) >= self._most:
+            full = f"{self._most} things are remembered, and no more are kept: forget one first."
+            raise NotRemembered("memories_full", full)
+        value = _Value(
+            owner=caller.owner, text=text, agent=caller.agent, run_id=caller.run_id, created_at=datetime.now(UTC)
+        )
+        memory_id = new_id("mem")
+        await self._store.aput(_namespace(caller.owner), memory_id, value.model_dump(mode="json"), index=False)
+        return Remembered(memory_id, text)
 
 
 class Recollection:

@@ -3,6 +3,7 @@
 It knows neither users nor memories: who owns what is a matter of namespaces, and theirs who use it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 
 import aiosqlite
 from langgraph.store.base import BaseStore, Op, Result
+from langgraph.store.base.batch import AsyncBatchedBaseStore
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 from typing_extensions import override
@@ -32,7 +34,17 @@ def open_memory_store(database_url: str) -> AbstractAsyncContextManager[BaseStor
     return _open_sqlite(file, find_page_limit(url)) if file else _open_postgresql(url)
 
 
-class _SqliteStore(AsyncSqliteStore):
+class _Closing(AsyncBatchedBaseStore):
+    __slots__ = ()
+
+    async def close(self) -> None:
+        """Ends the task that gathers what is asked at the same time: LangGraph leaves it to whoever ends the loop."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+
+class _SqliteStore(_Closing, AsyncSqliteStore):
     @override
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         batch = list(ops)
@@ -45,7 +57,7 @@ class _SqliteStore(AsyncSqliteStore):
         return await telling(super().abatch(batch))
 
 
-class _PostgresStore(AsyncPostgresStore):
+class _PostgresStore(_Closing, AsyncPostgresStore):
     @override
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         return await telling(super().abatch(ops))
@@ -59,8 +71,11 @@ async def _open_sqlite(file: Path, pages: int | None) -> AsyncIterator[BaseStore
         for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", *limit):
             await telling(connection.execute(f"PRAGMA {pragma}"))
         store = _SqliteStore(connection)
-        await telling(store.setup())
-        yield store
+        try:
+            await telling(store.setup())
+            yield store
+        finally:
+            await store.close()
     finally:
         await connection.close()
 
@@ -69,5 +84,8 @@ async def _open_sqlite(file: Path, pages: int | None) -> AsyncIterator[BaseStore
 async def _open_postgresql(url: str) -> AsyncIterator[BaseStore]:
     async with open_pool(url, _CONNECTIONS) as pool:
         store = _PostgresStore(pool)
-        await telling(store.setup())
-        yield store
+        try:
+            await telling(store.setup())
+            yield store
+        finally:
+            await store.close()

@@ -9,9 +9,10 @@ import pytest
 from graph.events import ToolCallResult
 from mcp_config.tools import ToolCall, ToolResult
 from server.errors import Conflict
-from server.resources import Multitask, NewMessage, NewRun, Run
+from server.resources import Multitask, NewMessage, NewRun, PageQuery, Run
 from tests.engine.conftest import House
 from tests.engine.talk import OWNER, ask, final, read_to_end, read_until
+from tests.engine.test_approvals import answer, waiting
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Tool
 from tests.support.scripted_model import Replies, Reply, ScriptedModel, ScriptedRequest, says
@@ -19,6 +20,7 @@ from tests.support.scripted_model import Replies, Reply, ScriptedModel, Scripted
 EARLY: Final = ("at once", "run.started", "step.started")
 IN_CALLS: Final = ("tool.call.started", "tool.call.result")
 LATE: Final = ("model.delta", "run.completed")
+WAITING: Final = "approval.requested"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Case:
 
     def reply(self, request: ScriptedRequest) -> Reply:
         if self.calls and not request.tool_results:
-            asked = Replies.tools(*(("time__now", {"q": f"{self.question}/{n}"}) for n in range(self.calls)))
+            tool = "time__set" if self.moment == WAITING else "time__now"
+            asked = Replies.tools(*((tool, {"q": f"{self.question}/{n}"}) for n in range(self.calls)))
             return asked.held(self.go_on) if self.moment in EARLY else asked
         said = Replies.text("half", " whole")
         return said if self.moment == "run.completed" else said.held(self.go_on, after=int(self.moment not in EARLY))
@@ -49,10 +52,11 @@ class Stage:
     """A house with all cases on it."""
 
     def __init__(self, house: House, model: ScriptedModel) -> None:
-        several = [Case(moment, 3) for moment in (*EARLY, *IN_CALLS, *LATE)]
-        self.cases = {case.question: case for case in [*several, *(Case(moment, 0) for moment in (*EARLY, *LATE))]}
+        several = [Case(moment, 3) for moment in (*EARLY, *IN_CALLS, *LATE, WAITING)]
+        fewer = [Case(WAITING, 1), *(Case(moment, 0) for moment in (*EARLY, *LATE))]
+        self.cases = {case.question: case for case in [*several, *fewer]}
         self.house, self.acts = house, list[str]()
-        house.tools.tools = {"time__now": Tool(self._act)}
+        house.tools.tools = {"time__now": Tool(self._act), "time__set": Tool(self._act, asks=True)}
         model.when(says("next"), lambda _: Replies.text("fine"))
         model.when(says("first"), lambda request: self.cases[request.last_user].reply(request))
 
@@ -64,9 +68,13 @@ class Stage:
 
     async def play(self, case: Case, multitask: Multitask) -> None:
         first = await ask(self.house, case.question, agent_id="clock")
-        if case.moment != "at once":
+        if case.moment == WAITING:
+            await waiting(self.house, first, case.calls)
+        elif case.moment != "at once":
             await read_until(self.house, first.id, case.moment)
         second = await self._follow(first, multitask, case)
+        if case.moment == WAITING:
+            await self._close_questions(first, second, multitask)
         assert (await final(self.house, second)).status == "completed"
         log = await read_to_end(self.house, first.id)
         check_laws(log)
@@ -78,6 +86,18 @@ class Stage:
             *([] if undone else ["half whole"]),
             *["next", "fine"],
         ]
+
+    async def _close_questions(self, first: Run, second: Run, multitask: Multitask) -> None:
+        """Whoever waits behind a question goes on when it is answered; who displaced it has closed it."""
+        questions = (await self.house.store.approvals.page(OWNER, PageQuery(), run_id=first.id)).data
+        if multitask == "enqueue":
+            assert (await self.house.store.runs.get(OWNER, second.id)).status == "queued"
+            for question in questions:
+                await answer(self.house, question)
+        else:
+            await read_to_end(self.house, first.id)
+            questions = (await self.house.store.approvals.page(OWNER, PageQuery(), run_id=first.id)).data
+            assert {question.status for question in questions} == {"cancelled"}
 
     async def _follow(self, first: Run, multitask: Multitask, case: Case) -> Run:
         await self.house.store.messages.add(OWNER, first.conversation_id, NewMessage(content="next"))

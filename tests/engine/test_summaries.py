@@ -179,6 +179,21 @@ async def test_failed_summary_harms_nothing_and_is_tried_again_after_the_next_an
 
 
 @pytest.mark.slow
+async def test_summary_that_was_in_the_making_when_the_server_stopped_is_made_after_the_next_answer(site: Site) -> None:
+    _recording(site.script, "question", "One.")
+    async with site.house() as house, open_summarizer(house):
+        conversation, ids = await _converse(house, [f"old word {n}" for n in range(50)])
+        site.script.when(SUMS_UP, Replies.text("never").held(asyncio.Event()), Replies.text("GREEN TEA."))
+        await _answered(house, "question one", conversation)
+        cut_off = await site.script.requested(SUMS_UP)
+    await asyncio.wait_for(cut_off.gone.wait(), 5)
+    async with site.house() as house, open_summarizer(house):
+        assert await house.store.summaries.find(ids[-1]) is None
+        await _answered(house, "question two", conversation)
+        assert (await _summary(house, ids[-1])).content == "GREEN TEA."
+
+
+@pytest.mark.slow
 async def test_model_of_this_machine_is_asked_only_when_it_must_be_and_gives_way_to_a_run(site: Site) -> None:
     async with site.house() as house, open_summarizer(house, "embedded:small"):
         conversation, _ = await _converse(house, [f"old word {n}" for n in range(50)])

@@ -7,7 +7,9 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from config.agents import Limits, Price
-from graph.events import RunFailed, StepCompleted, StepStarted, ToolCallResult
+from config.ids import new_id
+from graph.events import Plan, PlannedStep, RunFailed, StepCompleted, StepStarted, ToolCallResult
+from graph.forking import DoneStep, HeadStart
 from mcp_config.tools import JsonObject, ToolCall, ToolResult
 from nodes.budget import Bound
 from nodes.models.priced import PricedModel
@@ -56,6 +58,21 @@ async def test_plan_is_not_made_where_no_step_could_follow(stage: Stage) -> None
 
     assert "the run needs 2 steps" in exceeded(keeper)
     assert not stage.script.requests
+
+
+async def test_steps_that_a_fork_takes_over_count_while_it_works_as_they_do_in_its_log(stage: Stage) -> None:
+    stage.script.when(synthesizes, Replies.text("Four at noon"))
+    planned = [PlannedStep(id=new_id("step"), agent="clock", task=task) for task in ("count", "time")]
+    done = tuple(DoneStep(id=each.id, agent=each.agent, task=each.task, output="four") for each in planned)
+    keeper = bounded(stage, Limits(steps=4))
+    keeper.run = replace(keeper.run, head_start=HeadStart(plan=Plan(steps=tuple(planned)), done=done))
+
+    await keeper.keep(stage.runner(Workbench(), InMemorySaver()))
+
+    check_laws(keeper.log)
+    started = {event.step_id for event in keeper.log if isinstance(event, StepStarted)}
+    assert (keeper.types[-1], len(started)) == ("run.completed", 4)
+    assert keeper.run.spending.steps.keys() == started, "what is read from the log after a restart"
 
 
 async def test_run_that_just_keeps_all_its_limits_completes(stage: Stage) -> None:
