@@ -197,6 +197,7 @@ async def test_port_that_is_ours_is_no_fault(
     assert f"{sign} port               open-agent is running" in ran.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("folder", "kind"), [("/srv/team/data", "nfs4"), ("/srv/local", None), ("/home/ann", None)])
 def test_network_file_systems_are_told_from_local_ones(tmp_path: Path, folder: str, kind: str | None) -> None:
     mounts = tmp_path / "mounts"

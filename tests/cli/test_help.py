@@ -42,6 +42,7 @@ async def test_misspelt_command_is_answered_with_a_guess() -> None:
     assert "doctor" in ran.err
 
 
+@pytest.mark.slow
 async def test_shell_completes_commands_and_what_is_below_them() -> None:
     completing = {"_OPEN_AGENT_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
     first = await run(env=surroundings(**completing, COMP_WORDS="open-agent do"))

@@ -33,6 +33,7 @@ async def asked(client: Client, question: str) -> str:
     return (await client.create_run(conversation.id, "general")).id
 
 
+@pytest.mark.slow
 async def test_question_is_answered_with_typed_events(client: Client, model: ScriptedModel) -> None:
     model.when(says("hello"), Replies.text("Hi ", "there"))
     async with aclosing(client.ask("hello", agent_id="general")) as asking:
@@ -45,6 +46,7 @@ async def test_question_is_answered_with_typed_events(client: Client, model: Scr
     assert [found.id for found in (await client.runs(run.conversation_id)).data] == [run.id]
 
 
+@pytest.mark.slow
 async def test_stream_that_is_cut_again_and_again_brings_every_event_once(
     client: Client, served: Served, model: ScriptedModel
 ) -> None:
@@ -57,6 +59,7 @@ async def test_stream_that_is_cut_again_and_again_brings_every_event_once(
     assert [event.seq for event in whole] == list(range(1, len(whole) + 1))
 
 
+@pytest.mark.slow
 async def test_live_stream_that_is_cut_goes_on_where_it_broke(
     client: Client, served: Served, model: ScriptedModel
 ) -> None:
@@ -75,6 +78,7 @@ async def test_live_stream_that_is_cut_goes_on_where_it_broke(
     assert followed == await events_of(client, run_id)
 
 
+@pytest.mark.slow
 async def test_stream_goes_on_when_the_server_was_away_or_broke_its_reading(
     client: Client, served: Served, model: ScriptedModel
 ) -> None:

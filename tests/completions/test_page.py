@@ -11,6 +11,7 @@ from tests.support.scripted_model import Replies, ScriptedModel, plans_for, says
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@pytest.mark.slow
 async def test_the_pages_python_prints_the_answer(model: ScriptedModel, served: Served, tmp_path: Path) -> None:
     question = "What time is it in Tokyo right now?"
     model.when(plans_for(question), Replies.plan([{"agent": "general", "task": question}]))

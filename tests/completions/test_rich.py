@@ -45,6 +45,7 @@ async def test_steps_and_tools_are_shown_as_they_happen(model: ScriptedModel, us
     assert lines[-1]["usage"]["total_tokens"] > 0
 
 
+@pytest.mark.slow
 async def test_a_tool_card_is_a_call_with_its_output(model: ScriptedModel, user: httpx.AsyncClient) -> None:
     model.when(has_result("1000003"), Replies.text("Done."))
     model.when(says("a card"), Replies.tool("calculator__calculate", {"expression": "1000000+3"}))

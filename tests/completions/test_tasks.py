@@ -104,6 +104,7 @@ async def test_a_task_that_fails_says_why(model: ScriptedModel, user: httpx.Asyn
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "model_rejected")
 
 
+@pytest.mark.slow
 async def test_the_model_called_fast_does_the_tasks(model: ScriptedModel, tmp_path: Path) -> None:
     shipped = (CHECKOUT / "config" / "agents.yaml").read_text()
     agents = tmp_path / "agents.yaml"

@@ -41,6 +41,7 @@ def token(sub: str = "u-1", secret: str = SECRET, **more: object) -> str:
 UNSIGNED = f"eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{token().split('.')[1]}."
 
 
+@pytest.mark.slow
 async def test_a_signed_user_owns_the_conversation(model: ScriptedModel, webui: httpx.AsyncClient) -> None:
     model.when(says("signed one"), Replies.text("One."))
     answer = await ask(webui, ("user", "signed one"), headers={TOKEN: token()})
@@ -60,6 +61,7 @@ async def test_users_of_one_key_never_meet_even_under_one_chat_id(
     assert "tulip" not in str((await model.requested(says("what is my secret"))).messages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "code"),
     [

@@ -32,6 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("exported")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=WORDS.filter(str.strip), prompt=WORDS.filter(str.strip))
 def test_whatever_its_words_are_an_agent_comes_back_the_same(folder: Path, words: str, prompt: str) -> None:

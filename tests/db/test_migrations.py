@@ -44,6 +44,7 @@ def test_migrating_says_nothing(database_url: str, capfd: pytest.CaptureFixture[
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_every_migration_can_be_taken_back_and_made_again(database_url: str) -> None:
     migrate(database_url)
     migrate(database_url, "base")

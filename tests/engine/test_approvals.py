@@ -113,6 +113,7 @@ async def test_question_is_answered_once_and_only_by_its_owner(house: House) -> 
     assert [call.tool for call in house.tools.acts].count("time__set") == 1
 
 
+@pytest.mark.slow
 async def test_waiting_run_keeps_its_place_in_the_conversation(house: House) -> None:
     run = await ask(house, "set the clock", agent_id="clock")
     [approval] = await waiting(house, run)
@@ -168,6 +169,7 @@ async def test_reader_may_ask_to_be_let_go_where_the_run_waits(house: House) -> 
     assert (rest[0], rest[-1]) == ("approval.resolved", "run.completed")
 
 
+@pytest.mark.slow
 async def test_waiting_run_survives_a_restart_untouched_and_completes_after_it(site: Site) -> None:
     async with site.house() as house:
         run = await ask(house, "set the clock", agent_id="clock")

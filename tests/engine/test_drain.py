@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from graph.events import RunResumed, ToolCallResult
 from mcp_config.tools import ToolCall, ToolResult
 from tests.engine.conftest import Site
@@ -45,6 +47,7 @@ async def test_drained_run_ends_its_tool_call_and_goes_on_after_the_next_start(
     assert len(acts) == 1
 
 
+@pytest.mark.slow
 async def test_run_that_completes_while_the_server_drains_is_completed(
     site: Site, scripted_model: ScriptedModel
 ) -> None:

@@ -81,6 +81,7 @@ async def test_runs_beyond_the_limit_wait_for_a_slot(site: Site, scripted_model:
         assert {(await final(house, run)).status for run in runs} == {"completed"}
 
 
+@pytest.mark.slow
 async def test_readers_see_each_word_as_it_comes(house: House, scripted_model: ScriptedModel) -> None:
     gate = asyncio.Event()
     scripted_model.when(says("hello"), Replies.text("one ", "two").held(gate, after=1))

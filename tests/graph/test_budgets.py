@@ -122,6 +122,7 @@ async def test_tool_calls_of_parallel_steps_share_one_budget(stage: Stage) -> No
     assert len(bench.acts) <= 1
 
 
+@pytest.mark.slow
 async def test_seconds_end_a_hung_model(stage: Stage) -> None:
     stage.script.when(says("time"), Replies.text("No", "on").stalled(after=1))
     keeper = bounded(stage, Limits(seconds=1), "clock")
@@ -134,6 +135,7 @@ async def test_seconds_end_a_hung_model(stage: Stage) -> None:
     await asyncio.wait_for(stage.script.requests[0].gone.wait(), 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setter", ["the request", "the agent clock"])
 async def test_seconds_end_a_hung_tool_and_its_call_is_closed(stage: Stage, setter: str) -> None:
     let_go = asyncio.Event()

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from config.policies import Rule, ToolPolicies
@@ -18,6 +19,7 @@ TIME = {"time": {"command": sys.executable, "args": ["-I", "-m", "mcp_server_tim
 CONVERT = {"source_timezone": "Asia/Tokyo", "time": "12:00", "target_timezone": "Europe/Berlin"}
 
 
+@pytest.mark.slow
 async def test_call_waits_for_its_server_and_takes_the_governed_path(stage: Stage) -> None:
     stage.script.when(has_result("Asia/Tokyo"), Replies.text("It is noon in Tokyo."))
     stage.script.when(

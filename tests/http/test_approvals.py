@@ -147,6 +147,7 @@ async def test_run_waits_for_its_owner_and_completes(
     assert (await user.get(path)).json()["tool_call"]["result"] == "1998"
 
 
+@pytest.mark.slow
 async def test_cancelled_runs_question_is_stale(user: httpx.AsyncClient, model: ScriptedModel) -> None:
     model.when(says("999*3"), Replies.tool("calculator__calculate", {"expression": "999*3"}))
     run = await start_run(user, "what is 999*3?", "tool-agent")

@@ -45,6 +45,7 @@ async def test_reasons_are_told_to_who_has_a_key(user: httpx.AsyncClient) -> Non
     assert "no-such-program-anywhere" in told["mcp_servers"]["missing"]["detail"]
 
 
+@pytest.mark.slow
 async def test_a_required_server_that_fails_makes_it_unready(model: ScriptedModel, tmp_path: Path) -> None:
     servers = '{"mcpServers": {"gone": {"command": "no-such-program", "x-open-agent": {"required": true}}}}'
     settings = build_settings(tmp_path, model.base_url, mcp_servers=servers)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from server.logs import Redaction, find_secrets
 from tests.http.serving import ADMIN_KEY, USER_KEY, build_settings
 
@@ -42,6 +44,7 @@ def test_json_logs_are_one_object_per_line() -> None:
     assert "with [hidden] inside" in lines[2]["exception"]
 
 
+@pytest.mark.slow
 def test_no_secret_is_seen_in_either_form() -> None:
     for form in ("json", "console"):
         written = write_log(form)

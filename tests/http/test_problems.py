@@ -106,6 +106,7 @@ async def test_a_body_over_the_cap_is_refused(served: Served, user: httpx.AsyncC
     check_problem(answer, 413, "body_too_large")
 
 
+@pytest.mark.slow
 async def test_a_body_without_a_length_is_counted(served: Served, user: httpx.AsyncClient) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(served.settings.max_body_bytes // 1000 + 10):

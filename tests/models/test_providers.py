@@ -129,6 +129,7 @@ async def test_key_is_never_quoted(scripted_model: ScriptedModel, provider: Mode
     assert "\n" not in str(error)
 
 
+@pytest.mark.slow
 async def test_nobody_listening_says_which_setting_to_look_at(unused_tcp_port: int) -> None:
     async with open_models(_settings(f"http://127.0.0.1:{unused_tcp_port}"), agents_file()) as models:
         error = await fail(general(models))

@@ -138,6 +138,7 @@ def test_mirror_fetches_only_what_is_missing(index: Path, folder: Path) -> None:
     assert _pull(_weights(NOWHERE, index), folder)[0].read_bytes() == CONTENT
 
 
+@pytest.mark.slow
 def test_no_source_at_all_is_one_line_that_says_what_to_do(index: Path, folder: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         _pull(_weights(NOWHERE, index), folder)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ def end(step: PlanStep, *, well: bool) -> StepResult:
     )
 
 
+@pytest.mark.slow
 @given(plan=plans(), data=st.data())
 def test_every_plan_ends_in_waves(plan: list[PlanStep], data: st.DataObject) -> None:
     progress = Progress("router", plan, [], replanned=True)

@@ -114,6 +114,7 @@ def test_roots_of_one_name_are_told_apart(roots: Path) -> None:
     assert files.read_file("notes-2/a.txt", 10) == b"other"
 
 
+@pytest.mark.slow
 @given(parts=st.lists(PARTS, max_size=6), absolute=st.booleans())
 @example(parts=["notes", "out", "secret.txt"], absolute=False)
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -50,6 +50,7 @@ def test_any_text_is_passed_or_refused_and_nothing_else(sql: str, tables: list[T
     assert passes(sql, tables) in {True, False}
 
 
+@pytest.mark.slow
 @ENGINES
 @given(words=st.lists(WORD, min_size=1, max_size=12))
 @example(words=["SELECT", "*", "FROM", "orders", ";", "DROP", "TABLE", "orders"])
@@ -69,6 +70,7 @@ def test_what_is_passed_never_changes_the_database(words: list[str], shop: Path,
         assert list(writable.iterdump()) == before
 
 
+@pytest.mark.slow
 @ENGINES
 @given(words=st.lists(WORD, min_size=1, max_size=12))
 @example(words=["DROP", "TABLE", "orders"])
