@@ -17,6 +17,12 @@ main() {
     await_address
     KEY=$(docker compose exec -T api cat /data/api_key)
 
+    say "tools come from the gateway, and the api starts none"
+    docker compose exec -T mcp-gateway sh -c 'cat /proc/[0-9]*/cmdline' | tr '\0' ' ' >"$tour.gateway"
+    docker compose exec -T api sh -c 'cat /proc/[0-9]*/cmdline' | tr '\0' ' ' >"$tour.api"
+    expect 'mcp_server_time' "$tour.gateway"
+    if grep -q 'mcp_' "$tour.api"; then die "The api runs a tool server itself."; fi
+
     say "the tour"
     write_tour >"$tour"
     bash "$tour" | tee "$tour.out"
@@ -80,7 +86,7 @@ leave() {
     status=$?
     [ "$status" = 0 ] || docker compose logs --tail 30 || true
     docker compose down --timeout 30 >/dev/null 2>&1 || true
-    docker volume rm "${COMPOSE_PROJECT_NAME}_data" >/dev/null 2>&1 || true
+    docker volume rm "${COMPOSE_PROJECT_NAME}_data" "${COMPOSE_PROJECT_NAME}_gateway" >/dev/null 2>&1 || true
     rm -f "$tour" "$tour".*
     exit "$status"
 }

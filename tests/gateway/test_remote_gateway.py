@@ -61,41 +61,52 @@ async def test_an_api_takes_all_its_tools_from_a_gateway_elsewhere(tmp_path: Pat
     (tmp_path / "api").mkdir()
     async with (
         open_gateway(tmp_path / "gateway") as gateway,
-        open_api(tmp_path / "api", gateway) as api,
-        api.client(ADMIN_KEY) as admin,
+        httpx.AsyncClient(base_url=gateway.url) as nobody,
     ):
+        await until(lambda: _is_up(nobody))
+        before = _children()
+        async with open_api(tmp_path / "api", gateway) as api, api.client(ADMIN_KEY) as admin:
+            await _takes_its_tools(admin)
+            assert _children() == before
+        assert (await nobody.get("/v1/tools")).status_code == 401
+        key = (gateway.settings.data_dir / "api_key").read_text().strip()
+        assert (await nobody.get("/v1/tools", headers={"Authorization": f"Bearer {key}"})).status_code == 404
 
-        async def states() -> str:
-            state: str = (await admin.get("/readyz")).json()["mcp_servers"]["gateway"]
-            return state
 
-        async def ready() -> bool:
-            return await states() == "ready"
+def _children() -> set[int]:
+    return {one.pid for one in psutil.Process().children(recursive=True)}
 
-        await until(ready)
-        names = {tool["name"] for tool in (await admin.get("/v1/tools?limit=100")).json()["data"]}
-        assert {"plain__echo", "complete__test_simple_text", "memory__recall"} <= names
-        assert (await invoke(admin, "plain__echo", text="far")).json()["result"] == "far"
-        # what the gateway's rules deny is denied, whoever asks; the rest is this side's to decide
-        refused = (await invoke(admin, "complete__test_simple_text")).json()
-        assert (refused["status"], "not from here" in refused["result"]) == ("error", True)
-        asked = await invoke(admin, "plain__count")
-        approval = asked.json()["id"]
-        assert asked.status_code == 202
-        assert (await admin.post(f"/v1/approvals/{approval}", json={"decision": "approve"})).status_code == 200
 
-        async def made() -> bool:
-            call = (await admin.get(f"/v1/approvals/{approval}")).json()["tool_call"]
-            return call is not None and call["status"] == "ok"
+async def _is_up(client: httpx.AsyncClient) -> bool:
+    states = (await client.get("/readyz")).json()["mcp_servers"]
+    return bool(states == {"complete": "ready", "plain": "ready"})
 
-        await until(made)
-        children = [" ".join(one.cmdline()) for one in psutil.Process().children(recursive=True)]
-        assert sum("complete_server" in command for command in children) == 1  # the gateway's, in this process too
-        async with httpx.AsyncClient(base_url=gateway.url) as nobody:
-            assert (await nobody.get("/readyz")).json()["mcp_servers"] == {"complete": "ready", "plain": "ready"}
-            assert (await nobody.get("/v1/tools")).status_code == 401
-            key = (gateway.settings.data_dir / "api_key").read_text().strip()
-            assert (await nobody.get("/v1/tools", headers={"Authorization": f"Bearer {key}"})).status_code == 404
+
+async def _takes_its_tools(admin: httpx.AsyncClient) -> None:
+    async def states() -> str:
+        state: str = (await admin.get("/readyz")).json()["mcp_servers"]["gateway"]
+        return state
+
+    async def ready() -> bool:
+        return await states() == "ready"
+
+    await until(ready)
+    names = {tool["name"] for tool in (await admin.get("/v1/tools?limit=100")).json()["data"]}
+    assert {"plain__echo", "complete__test_simple_text", "memory__recall"} <= names
+    assert (await invoke(admin, "plain__echo", text="far")).json()["result"] == "far"
+    # what the gateway's rules deny is denied, whoever asks; the rest is this side's to decide
+    refused = (await invoke(admin, "complete__test_simple_text")).json()
+    assert (refused["status"], "not from here" in refused["result"]) == ("error", True)
+    asked = await invoke(admin, "plain__count")
+    approval = asked.json()["id"]
+    assert asked.status_code == 202
+    assert (await admin.post(f"/v1/approvals/{approval}", json={"decision": "approve"})).status_code == 200
+
+    async def made() -> bool:
+        call = (await admin.get(f"/v1/approvals/{approval}")).json()["tool_call"]
+        return call is not None and call["status"] == "ok"
+
+    await until(made)
 
 
 @pytest.mark.slow

@@ -1,0 +1,141 @@
+"""What the gateway costs: `python -m benchmarks.gateway [CALLS]`. Fails beyond its bounds.
+
+The same echo server is called over HTTP directly, and over stdio behind `open-agent gateway`, in turns, so both see
+the same machine. Then it is called from this process, with the governed path and without, and CPU is counted.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+
+from config.checkout import CHECKOUT
+from config.ids import new_id
+from config.policies import Rule, ToolPolicies
+from mcp_config.registry import open_registry
+from mcp_config.server_config import ServerConfig
+from mcp_config.tools import Caller, ToolCall, Unwritten
+
+MOST_TIMES: Final = 2.0
+MOST_CPU_MS: Final = 1.0
+ROUND: Final = 20
+ECHO: Final = (sys.executable, "-m", "benchmarks.echo_server")
+
+
+@asynccontextmanager
+async def open_process(*command: str, **environment: str) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=CHECKOUT, stdout=PIPE, stderr=DEVNULL, env={"PATH": os.environ["PATH"], **environment}
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def read_until(process: Process, word: str) -> str:
+    told = ""
+    async with asyncio.timeout(60):
+        while word not in told and process.stdout is not None:
+            told += (await process.stdout.readline()).decode()
+    return told
+
+
+@asynccontextmanager
+async def open_client(url: str, key: str = "none") -> AsyncIterator[ClientSession]:
+    async with (
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False) as http,
+        streamable_http_client(url, http_client=http) as (received, sent, _),
+        ClientSession(received, sent) as session,
+    ):
+        await session.initialize()
+        yield session
+
+
+async def time_calls(session: ClientSession, count: int) -> list[float]:
+    spent = []
+    for _ in range(count):
+        began = time.perf_counter()
+        result = await session.call_tool("echo", {"text": "hello"})
+        spent.append(time.perf_counter() - began)
+        if result.isError:
+            raise RuntimeError(str(result.content))
+    return spent
+
+
+async def compare(calls: int, folder: Path) -> tuple[float, float]:
+    """Returns the median milliseconds of a call: directly, and through the gateway."""
+    servers = json.dumps({"mcpServers": {"echo": {"command": ECHO[0], "args": ECHO[1:], "cwd": str(CHECKOUT)}}})
+    settings = {"DATA_DIR": str(folder), "MCP_SERVERS": servers, "PORT": "0", "HOME": str(folder)}
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(open_process(*ECHO, "http"))
+        alone = await stack.enter_async_context(open_process(sys.executable, "-m", "server.cli", "gateway", **settings))
+        port = (await read_until(server, "\n")).strip()
+        told = await read_until(alone, "gateway.md")
+        address, key = (told.partition(name)[2].split()[0] for name in ("Address", "API key"))
+        direct = await stack.enter_async_context(open_client(f"http://127.0.0.1:{port}/mcp"))
+        through = await stack.enter_async_context(open_client(f"{address}/echo", key))
+        spent: dict[str, list[float]] = {"direct": [], "through": []}
+        await time_calls(direct, ROUND)
+        await time_calls(through, ROUND)
+        for _ in range(calls // ROUND):
+            spent["direct"] += await time_calls(direct, ROUND)
+            spent["through"] += await time_calls(through, ROUND)
+    return statistics.median(spent["direct"]) * 1000, statistics.median(spent["through"]) * 1000
+
+
+async def measure_path(calls: int) -> float:
+    """Returns the milliseconds of this process's CPU that the governed path adds to a call."""
+    echo = ServerConfig("echo", "stdio", ECHO, {"PATH": os.environ["PATH"]}, str(CHECKOUT), prefix="echo")
+    policies = ToolPolicies(rules=[Rule(match="echo__*", verdict="allow")])
+    async with open_registry([echo], policies, lambda _: None) as registry:
+        await registry.ready(["*"])
+        connection, caller = registry.connections[0], Caller("bench")
+
+        async def plain() -> object:
+            return await connection.call("echo", {"text": "hello"}, 30)
+
+        async def governed() -> object:
+            return await registry.call(ToolCall(new_id("call"), "echo__echo", {"text": "hello"}, caller), Unwritten())
+
+        spent: dict[str, float] = {"plain": 0.0, "governed": 0.0}
+        for _ in range(calls // ROUND):
+            spent["plain"] += await count_cpu(plain)
+            spent["governed"] += await count_cpu(governed)
+    return (spent["governed"] - spent["plain"]) / (calls // ROUND * ROUND) * 1000
+
+
+async def count_cpu(call: Callable[[], Awaitable[object]]) -> float:
+    began = time.process_time()
+    for _ in range(ROUND):
+        await call()
+    return time.process_time() - began
+
+
+async def main(calls: int) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        direct, through = await compare(calls, Path(folder))
+    added = await measure_path(calls)
+    sys.stdout.write(
+        f"directly over HTTP     p50 {direct:.2f} ms\n"
+        f"through the gateway    p50 {through:.2f} ms, {through / direct:.2f} times that (at most {MOST_TIMES:g})\n"
+        f"the governed path adds {added:.3f} ms of CPU to a call in this process (at most {MOST_CPU_MS:g})\n"
+    )
+    return through <= MOST_TIMES * direct and added <= MOST_CPU_MS
+
+
+if __name__ == "__main__":
+    sys.exit(0 if asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)) else 1)
