@@ -5,11 +5,12 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
-from typing import Final, Literal, cast
+from io import StringIO
+from typing import Final, Literal, TextIO, cast
 
 import structlog
 from pydantic import SecretStr
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from config.api_keys import ApiKey
 from config.secret_names import SHORTEST_SECRET, names_secret
@@ -18,6 +19,8 @@ from config.settings import Settings
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{6,}")
 _IN_URL: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@")
 _HIDDEN: Final = "[hidden]"
+_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, line ends of all kinds, and what turns the direction of text around."""
 
 
 def find_secrets(settings: Settings, keys: Iterable[ApiKey]) -> set[str]:
@@ -80,10 +83,32 @@ def configure_logs(level: str, form: Literal["console", "json"], secrets: Iterab
 
 def _renderers(form: Literal["console", "json"]) -> list[Processor]:
     if form == "json":
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False), _one_line]
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=_legible_traceback
+    )
+    return [_legible_values, console]
+
+
+def _one_line(logger: WrappedLogger, method: str, line: EventDict) -> str:
+    """Escapes what some readers take for the end of a line, or for a command; JSON itself lets it stand."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", cast(str, line))
+
+
+def _legible_values(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+    """Shows what would move the cursor, colour the terminal or begin a line that nobody has logged."""
+    return {name: _escaped(value) if isinstance(value, str) else value for name, value in line.items()}
+
+
+def _legible_traceback(sink: TextIO, error: ExcInfo) -> None:
     # the renderer's own choice of traceback would print every local variable
-    plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=plain)]
+    plain = StringIO()
+    structlog.dev.plain_traceback(plain, error)
+    sink.write("\n".join(map(_escaped, plain.getvalue().split("\n"))))
+
+
+def _escaped(text: str) -> str:
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _calm_others() -> None:
