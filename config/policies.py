@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt, StringConstraints
 
-from config.agents import Limits
+from config.agents import Limits, Redaction
 from config.api_keys import ROLES, Role
 from config.yaml_file import load_yaml
 
@@ -61,7 +61,8 @@ class ToolSettings(_Strict):
     return_direct: bool | None = None
     after: str | None = None
     """Another tool: an agent that may use it is offered this one only once that one has answered in the same step."""
-    redact: list[str] | None = None
+    redact: list[Redaction] | None = None
+    """Personal data that is taken out of its results; secrets always are."""
 
 
 class CallerRates(_Strict):

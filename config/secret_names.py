@@ -15,3 +15,18 @@ _SECRET: Final = re.compile(
 def names_secret(name: str) -> bool:
     """Tells whether a variable is called like a secret: `OPENAI_API_KEY`, `KEY_2`, but not `KEYTIMEOUT`."""
     return _SECRET.search(name) is not None
+
+
+_FIELD: Final = (
+    r"(?![\w-]{0,40}(?:page|next|continuation|sync|cursor|max)[\w-]{0,20}token)[\w-]{0,40}?"
+    r"(?:passw(?:or)?d|passphrase|secret|token|authorization|api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key"
+    r"|credentials?|cookie|dsn)"
+)
+QUOTED_SECRET_FIELD: Final = rf"(?i:\\?[\"']{_FIELD}\\?[\"'])"
+"""A field that is called like a secret, as it stands in JSON text. Pages have tokens, too: those are no secrets."""
+_IS_SECRET_FIELD: Final = re.compile(_FIELD, re.IGNORECASE)
+
+
+def names_secret_field(name: str) -> bool:
+    """Tells whether a field of structured data is called like a secret; stricter than for variables: `key` is none."""
+    return _IS_SECRET_FIELD.fullmatch(name[:100]) is not None

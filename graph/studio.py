@@ -8,6 +8,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
@@ -15,10 +16,13 @@ from langgraph.graph.state import CompiledStateGraph
 
 from config.agents import AgentsFile, AgentSpec, load_agents
 from config.ids import new_id
+from config.known_secrets import find_secrets
 from config.policies import load_policies
 from config.prompts import load_prompt, load_routing_examples
+from config.redaction import Redactor
 from config.settings import Settings, load_settings
 from graph.builder import NAME, build_graph
+from mcp_config.guards import Guards
 from mcp_config.registry import Deadlines, open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.server_variables import build_variables
@@ -97,9 +101,12 @@ class _Opening:
         settings = configuration.settings
         policies = await asyncio.to_thread(load_policies, settings.tool_policies_file)
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
+        redactor = Redactor(find_secrets(settings, (), chain.from_iterable(s.secrets for s in configuration.servers)))
         async with AsyncExitStack() as stack:
-            models = await stack.enter_async_context(open_models(settings, configuration.agents))
-            registry = open_registry(configuration.servers, policies, configuration.enabled.get, deadlines)
+            models = await stack.enter_async_context(open_models(settings, configuration.agents, redactor))
+            registry = open_registry(
+                configuration.servers, policies, configuration.enabled.get, deadlines, Guards(redactor=redactor)
+            )
             workshop.set_result(_Workshop(models, await stack.enter_async_context(registry)))
             await asyncio.Event().wait()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from config.redaction import Redactor
 from mcp_config.audit import Audit, Unaudited
 from mcp_config.decision import Decision
 from mcp_config.quarantine import Quarantine
@@ -23,6 +24,7 @@ class Guards:
     a rule is denied."""
     max_result: int = 256 * 1024
     """Bytes of a result that are handed on, where no policy says otherwise."""
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ _JSON = "application/json"
 def size_cap(limit: int, artifacts: Artifacts | None) -> Wrapper:
     """A model is given no more than it can take; the whole becomes an artifact, as does all that is no text.
 
-    Without `artifacts` nothing is kept, and that is said. Whatever hides parts of results lies further in than this
-    piece: what is kept here can be downloaded.
+    Without `artifacts` nothing is kept, and that is said. Redaction lies further in than this piece: what is kept here
+    can be downloaded.
     """
 
     async def cap(request: ToolCall, following: CallTool) -> ToolResult:

@@ -1,7 +1,7 @@
 """The governed path: the one way to a tool, for agents, people and other programs alike.
 
 It is folded from small wrappers `(call, following) -> result`. Outermost first: audit → allowlist → known → schema →
-policy (and a person, where it says `ask`) → rate limit → ledger → size cap → dispatch.
+policy (and a person, where it says `ask`) → rate limit → ledger → size cap → redaction → dispatch.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from langchain_core.tools import BaseTool
 from typing_extensions import override
 
-from config.agents import AgentSpec
+from config.agents import AgentSpec, Redaction
 from config.ids import new_id
 from config.policies import ToolPolicies
 from mcp_config.absence import build_absence
@@ -37,6 +37,7 @@ from mcp_config.path import (
     written_down,
 )
 from mcp_config.rates import build_rates
+from mcp_config.redacting import redacted
 from mcp_config.sdk import build_langchain_tool
 from mcp_config.server_config import ServerConfig
 from mcp_config.tools import (
@@ -161,8 +162,6 @@ class ToolRegistry(ToolBox):
             self._tell_once(f"{name} is not offered: its policy asks for the sandbox `{settings.sandbox}`")
         elif tools.setdefault(name, tool) is not tool:
             self._tell_once(f"MCP server {tool.spec.server}: the name {name} is taken by another server's tool")
-        if settings.redact:
-            self._tell_once(f"tool policies: `redact` of {name} is not enforced yet")
 
     def _offer(self, connection: Connection, definition: Definition) -> OfferedTool:
         config = connection.config
@@ -204,6 +203,7 @@ class ToolRegistry(ToolBox):
             rate_limit(self._guards.rates, build_rates(self._policies, call.caller, call.tool)),
             written_down(ledger),
             size_cap(tool.max_result, self._guards.artifacts),
+            redacted(self._guards.redactor, self._hidden_from(call)),
         ]
         return await build_path(wrappers, dispatch(tool))(call)
 
@@ -215,6 +215,7 @@ class ToolRegistry(ToolBox):
             policy(decision, unasked(decision)),
             rate_limit(self._guards.rates, build_rates(self._policies, call.caller, call.tool)),
             written_down(ledger),
+            redacted(self._guards.redactor, self._hidden_from(call)),
         ]
         return await build_path(wrappers, act)(call)
 
@@ -248,6 +249,12 @@ class ToolRegistry(ToolBox):
 
     def _agent_of(self, call: ToolCall) -> AgentSpec | None:
         return self._find_agent(call.caller.agent) if call.caller.agent is not None else None
+
+    def _hidden_from(self, call: ToolCall) -> frozenset[Redaction]:
+        """Returns the kinds of personal data that the tool's policy or the agent's keeps out of results."""
+        agent = self._agent_of(call)
+        of_tool = build_settings(self._policies, call.tool).redact or ()
+        return frozenset(of_tool).union(agent.policies.redact if agent else ())
 
     def _absent(self, name: str) -> ToolResult:
         needed = [(connection.config, connection.health) for connection in self._needed([name])]

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from config.known_secrets import find_secrets
 from config.settings import load_settings
 from server.app import build_app
 from server.client import Client, open_client
 from server.listening import address_of, bind
-from server.logs import configure_logs, find_secrets
+from server.logs import configure_logs
 from server.serving import run_server
 
 

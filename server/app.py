@@ -20,6 +20,7 @@ from server.edge import RequestEdge
 from server.idempotency import Idempotency
 from server.openapi import build_openapi
 from server.problems import add_problem_responses
+from server.redacted_problems import RedactedProblems
 from server.routes import (
     agents,
     approvals,
@@ -107,6 +108,7 @@ def build_app(settings: Settings) -> FastAPI:
         middleware=[
             *_cross_origin(settings),
             Middleware(OpenAIRefusals),
+            Middleware(RedactedProblems),
             Middleware(RequestEdge),
             Middleware(Authentication),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.request_timeout),

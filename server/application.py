@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from config.redaction import Redactor
 from mcp_config.gateway.door import Gateway
 from mcp_config.registry import ToolRegistry
 from mcp_config.tools import Ledger
@@ -34,6 +35,8 @@ class Application:
     approving: Approving
     gateway: Gateway
     metrics: Metrics
+    redactor: Redactor
+    """What stands before everything that is written down or told."""
     reader_timeout: float
     """Seconds that a reader of a stream may take nothing before it is dropped."""
     draining: asyncio.Event = field(default_factory=asyncio.Event)

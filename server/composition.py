@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from config.agents import ROUTER, AgentSpec
+from config.known_secrets import find_secrets
+from config.redaction import Redactor
 from config.settings import Settings
 from mcp_config.artifact_tool import build_artifact_tool
 from mcp_config.gateway.calling import Duties
@@ -35,6 +37,7 @@ from server.engine.summarizer import Summarizer
 from server.engine.sweeping import build_keep_for, open_sweeping
 from server.gateway import build_lock
 from server.identity.credentials import open_credentials
+from server.keys import load_api_keys
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
 from server.registry import AgentRegistry
@@ -58,17 +61,20 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
     async with AsyncExitStack() as stack:
         # before anything is migrated: another process may be at work there
         await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
-        store = await stack.enter_async_context(open_store(settings.database_url, patience))
-        models = await stack.enter_async_context(open_models(settings, configuration.agents))
+        redactor = Redactor(find_secrets(settings, load_api_keys(settings), configuration.server_secrets))
+        store = await stack.enter_async_context(open_store(settings.database_url, patience, redactor))
+        models = await stack.enter_async_context(open_models(settings, configuration.agents, redactor))
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
         credentials = await stack.enter_async_context(open_credentials(settings, store.tokens))
         shelf = ArtifactShelf(store)
         in_force = await load_policies_in_force(store.policies, configuration.policies)
-        guards = await stack.enter_async_context(_open_guards(settings, store, shelf))
+        guards = await stack.enter_async_context(_open_guards(settings, store, shelf, redactor))
         registry = open_registry(configuration.servers, in_force.policies, find_agent, deadlines, guards)
         tools = await stack.enter_async_context(registry)
         memories = Memories(
-            await stack.enter_async_context(open_memory_store(settings.database_url)), store.conversations.is_temporary
+            await stack.enter_async_context(open_memory_store(settings.database_url)),
+            store.conversations.is_temporary,
+            redact=redactor.text,
         )
         for tool in (build_artifact_tool(shelf), *build_memory_tools(memories)):
             tools.add_local(tool)
@@ -107,16 +113,19 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
             approving=approving,
             gateway=await stack.enter_async_context(door),
             metrics=metrics,
+            redactor=redactor,
             reader_timeout=settings.reader_timeout,
         )
 
 
 @asynccontextmanager
-async def _open_guards(settings: Settings, store: Store, shelf: ArtifactShelf) -> AsyncIterator[Guards]:
+async def _open_guards(
+    settings: Settings, store: Store, shelf: ArtifactShelf, redactor: Redactor
+) -> AsyncIterator[Guards]:
     audit = CallAudit(store.audit)
     pins = open_quarantine(settings.tools_lock, settings.data_dir / "tools.lock", audit)
     async with open_rate_limits(settings.redis_url) as rates, pins as quarantine:
-        yield Guards(audit=audit, rates=rates, quarantine=quarantine, artifacts=shelf)
+        yield Guards(audit=audit, rates=rates, quarantine=quarantine, artifacts=shelf, redactor=redactor)
 
 
 async def _warm_up(agents: AgentRegistry, models: Models) -> None:

@@ -16,6 +16,11 @@ class Configuration:
     policies: ToolPolicies
     servers: list[ServerConfig]
 
+    @property
+    def server_secrets(self) -> frozenset[str]:
+        """What must not be seen of the tool servers' configuration."""
+        return frozenset[str]().union(*(server.secrets for server in self.servers))
+
 
 def load_configuration(settings: Settings) -> Configuration:
     """Raises `ConfigError`, with a line for each mistake of the first file that has any."""

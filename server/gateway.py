@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import Final
 
+from config.known_secrets import find_secrets
 from config.policies import ToolPolicies, load_policies
+from config.redaction import Redactor
 from config.settings import Settings
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import Gateway, Lock, open_gateway
@@ -23,6 +26,7 @@ from server.engine.audit import CallAudit
 from server.engine.ledger import ToolLedger
 from server.engine.sole_use import open_sole_use
 from server.identity.credentials import Credentials, open_credentials
+from server.keys import load_api_keys
 from server.version import VERSION
 
 _MAX_RESULT: Final = 4 * 1024 * 1024
@@ -83,13 +87,22 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
     configuration = load_gateway_configuration(settings)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
+        secrets = chain.from_iterable(server.secrets for server in configuration.servers)
+        redactor = Redactor(find_secrets(settings, load_api_keys(settings, "service"), secrets))
         patience = timedelta(seconds=settings.approval_seconds)
-        store = await stack.enter_async_context(open_store(settings.database_url, patience))
+        store = await stack.enter_async_context(open_store(settings.database_url, patience, redactor))
         # the key that is made here is for another open-agent, which decides what its users may do
         credentials = await stack.enter_async_context(open_credentials(settings, store.tokens, "service"))
         rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
         held_above = Quarantine(holds=False)
-        guards = Guards(CallAudit(store.audit), rates, held_above, decided_above=True, max_result=_MAX_RESULT)
+        guards = Guards(
+            CallAudit(store.audit),
+            rates,
+            held_above,
+            decided_above=True,
+            max_result=_MAX_RESULT,
+            redactor=redactor,
+        )
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
         registry = open_registry(configuration.servers, configuration.policies, lambda _: None, deadlines, guards)
         tools = await stack.enter_async_context(registry)

@@ -1,53 +1,49 @@
 """Logs: one line per fact, readable on a terminal or JSON, with request and run ids; secrets never get through."""
 
-import json
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import StringIO
 from typing import Final, Literal, TextIO, cast
 
 import structlog
-from pydantic import SecretStr
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-from config.api_keys import ApiKey
-from config.secret_names import SHORTEST_SECRET, names_secret
-from config.settings import Settings
+from config.redaction import Redactor
+from config.secret_names import names_secret_field
+from config.secret_patterns import HIDDEN
 
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{6,}")
-_IN_URL: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@")
-_HIDDEN: Final = "[hidden]"
 _UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters, line ends of all kinds, and what turns the direction of text around."""
-
-
-def find_secrets(settings: Settings, keys: Iterable[ApiKey]) -> set[str]:
-    """Returns every text that must not be seen: API keys, providers' keys, and what the environment names a secret."""
-    fields = [value for name in type(settings).model_fields if isinstance(value := getattr(settings, name), SecretStr)]
-    named = {value for name, value in settings.environment.items() if names_secret(name)}
-    return {secret.get_secret_value() for secret in [*fields, *(key.key for key in keys)]} | named
 
 
 class Redaction:
     """The last processor: works on the finished line, so no field, traceback or nested value slips by it."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = {
-            form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in (secret, json.dumps(secret)[1:-1])
-        }
-        # The longest first: a secret may contain another.
-        parts = [re.escape(form) for form in sorted(known, key=len, reverse=True)]
-        self._known = re.compile("|".join(parts)) if parts else None
+        self._redactor = Redactor(secrets, words_too=True)
 
     def __call__(self, logger: WrappedLogger, method: str, line: EventDict) -> str:
         return self.clean(cast(str, line))  # after the renderer it is text
 
     def clean(self, text: str) -> str:
-        if self._known is not None:
-            text = self._known.sub(_HIDDEN, text)
-        return _IN_URL.sub(rf"\1:{_HIDDEN}@", _BEARER.sub(rf"\1\2{_HIDDEN}", text))
+        # what follows `Bearer` need not look like a token to be kept out of a log
+        return _BEARER.sub(rf"\1\2{HIDDEN}", self._redactor.text(text, fields=True))
+
+
+def hide_fields(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Hides what a field's name says is secret, however deep it lies."""
+    return {name: HIDDEN if names_secret_field(name) and value else _hidden(value) for name, value in event.items()}
+
+
+def _hidden(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {
+            key: HIDDEN if names_secret_field(str(key)) and inner else _hidden(inner) for key, inner in value.items()
+        }
+    return [_hidden(inner) for inner in value] if isinstance(value, list) else value
 
 
 def configure_logs(level: str, form: Literal["console", "json"], secrets: Iterable[str]) -> None:
@@ -71,6 +67,7 @@ def configure_logs(level: str, form: Literal["console", "json"], secrets: Iterab
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                hide_fields,
                 *_renderers(form),
                 Redaction(secrets),
             ],

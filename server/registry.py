@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from pydantic import JsonValue
 
@@ -27,8 +26,6 @@ from server.resources import AgentVersion, Page, PageQuery
 
 _KEPT_EDITIONS: Final = 8
 _CAUTIOUS_CONTEXT: Final = 4_096
-
-_log = structlog.stdlib.get_logger("server.registry")
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,6 @@ class AgentRegistry:
         self._newest = await self._agents.all()
         known = await self._agents.last_known()
         self._deleted = {agent_id: spec for agent_id, spec in known.items() if agent_id not in self._newest}
-        for spec in self._newest.values():
-            _tell_unkept(spec)
 
     def find(self, agent_id: str) -> AgentSpec | None:
         """Returns the agent as it is now, from memory."""
@@ -198,7 +193,6 @@ class AgentRegistry:
     def _take(self, spec: AgentSpec) -> None:
         self._newest[spec.id] = spec
         self._deleted.pop(spec.id, None)
-        _tell_unkept(spec)
 
     async def _build(self, revision: int) -> Edition:
         agents = await self._agents.enabled(revision)
@@ -217,13 +211,3 @@ class AgentRegistry:
             except ModelError as error:
                 pointer = f"/model/{index}" if isinstance(spec.model, list) else "/model"
                 raise Invalid("unknown_model", f"The model cannot be used: {error}.", pointer=pointer) from error
-
-
-def _tell_unkept(spec: AgentSpec) -> None:
-    """A policy that is written down and not kept would be worse than none: it is said aloud."""
-    policies = spec.policies
-    asked = {
-        "redact": bool(policies.redact),
-    }
-    for key in (key for key, wanted in asked.items() if wanted):
-        _log.warning("agent policy is not enforced yet", agent=spec.id, policy=key)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from config.agents import AgentsFile, AgentSpec
+from config.redaction import Redactor
 from config.settings import EMBEDDED_MODEL, Settings
 from nodes.models.adapting import AdaptingModel
 from nodes.models.clients import EmbeddedClient, RemoteClient, find_obstacle
@@ -16,6 +17,7 @@ from nodes.models.fallback import FallbackModel
 from nodes.models.late import LateModel
 from nodes.models.port import ChatModel, ModelError
 from nodes.models.priced import PricedModel
+from nodes.models.redacted import RedactedModel
 from nodes.models.retrying import Patience, RetryingModel
 from nodes.models.schema_tools import SchemaToolsModel
 from nodes.models.selectors import DEFAULT, FAST, VISION, Aliases, Selected, build_selection
@@ -29,8 +31,10 @@ _EMBEDDED: Final = f"embedded:{EMBEDDED_MODEL}"
 class Models:
     """Satisfies `nodes.context.ModelCatalog`."""
 
-    def __init__(self, settings: Settings, agents_file: AgentsFile, engine: Engine, closing: AsyncExitStack) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, agents_file: AgentsFile, engine: Engine, closing: AsyncExitStack, redactor: Redactor
+    ) -> None:
+        self._settings, self._redactor = settings, redactor
         self._agents = agents_file.agents
         self._prices = agents_file.prices
         self.aliases: Aliases = {DEFAULT: settings.default_selector, **agents_file.models}
@@ -44,7 +48,7 @@ class Models:
         selection = build_selection(agent.selectors, self.aliases)
         if images:
             selection = self._seeing(selection)
-        return self._first_of(selection)
+        return RedactedModel(self._first_of(selection), self._redactor, frozenset(agent.policies.redact))
 
     def sees(self, agent: AgentSpec) -> bool:
         """Returns whether the agent has a model that is known to see images, or one is named `vision`."""
@@ -57,7 +61,8 @@ class Models:
 
         Raises `ModelError` when it cannot be used, saying what to configure.
         """
-        return self._first_of(build_selection([FAST if FAST in self.aliases else DEFAULT], self.aliases))
+        chosen = build_selection([FAST if FAST in self.aliases else DEFAULT], self.aliases)
+        return RedactedModel(self._first_of(chosen), self._redactor)
 
     def start(self, warm_up: WarmUp | None = None) -> None:
         """Begins, in the background, what the configured agents will need first; returns at once.
@@ -140,9 +145,11 @@ class Models:
 
 
 @asynccontextmanager
-async def open_models(settings: Settings, agents_file: AgentsFile) -> AsyncIterator[Models]:
+async def open_models(
+    settings: Settings, agents_file: AgentsFile, redactor: Redactor | None = None
+) -> AsyncIterator[Models]:
     """Yields the models. Nothing is imported, fetched or started before `start` or a first call."""
     async with open_engine(settings.model_dir) as engine, AsyncExitStack() as closing:
-        models = Models(settings, agents_file, engine, closing)
+        models = Models(settings, agents_file, engine, closing, redactor or Redactor())
         closing.push_async_callback(models.close)
         yield models

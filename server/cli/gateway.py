@@ -3,12 +3,13 @@
 import asyncio
 
 from config.errors import ConfigError
+from config.known_secrets import find_secrets
 from server.cli.serve import HostOption, PortOption, stop_for
 from server.cli.settings import settings_or_exit
 from server.errors import ApiError
 from server.keys import load_api_keys
 from server.listening import CannotListen, bind
-from server.logs import configure_logs, find_secrets
+from server.logs import configure_logs
 
 
 def gateway(host: HostOption = None, port: PortOption = None) -> None:

@@ -6,13 +6,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from config.errors import ConfigError
+from config.known_secrets import find_secrets
 from config.settings import Settings
 from server.cli.settings import settings_or_exit, stop_with
 from server.configuration import load_configuration
 from server.errors import ApiError
 from server.keys import load_api_keys
 from server.listening import CannotListen, bind
-from server.logs import configure_logs, find_secrets
+from server.logs import configure_logs
 
 HostOption = Annotated[str | None, typer.Option(help="The address to listen on.", show_default="HOST, or 127.0.0.1")]
 PortOption = Annotated[int | None, typer.Option(help="The port; 0 takes a free one.", show_default="PORT, or 8000")]
@@ -27,7 +28,8 @@ def serve(host: HostOption = None, port: PortOption = None) -> None:
         bound = bind(settings.host, settings.port)
 
         keys = load_api_keys(settings)
-        configure_logs(settings.log_level, settings.log_format, find_secrets(settings, keys))
+        secrets = find_secrets(settings, keys, configuration.server_secrets)
+        configure_logs(settings.log_level, settings.log_format, secrets)
 
         from server.cli.process import serve_until_told  # noqa: PLC0415 - seconds, and only now is it worth them
         from server.cli.weights import pull_needed_weights  # noqa: PLC0415

@@ -1,12 +1,13 @@
 """The audit's rows. They are added and read; nothing here changes or removes one."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy import select
 
 from config.ids import new_id
+from config.redaction import Redactor
 from mcp_config.audit import AuditEntry
 from server.db.database import Database
 from server.db.guard_tables import AuditRow
@@ -18,8 +19,8 @@ from server.resources import AuditQuery, AuditRecord, Page
 class AuditTrail:
     """Satisfies `mcp_config.audit.Audit`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, redactor: Redactor) -> None:
+        self._database, self._redactor = database, redactor
 
     async def record(self, entry: AuditEntry) -> None:
         """Returns once the entry is durable.
@@ -27,7 +28,8 @@ class AuditTrail:
         Raises:
             Unavailable: the database cannot take it.
         """
-        row = build_audit_row(entry)
+        # a model may name a tool, and thereby a target, as it likes
+        row = build_audit_row(replace(entry, target=self._redactor.text(entry.target)))
 
         async def work(session: WriteSession) -> None:
             session.add(row)

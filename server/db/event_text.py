@@ -3,7 +3,8 @@
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError
 
-from graph.events import RunEvent, run_events
+from config.redaction import Redactor
+from graph.events import ModelDelta, RunEvent, StepCompleted, run_events
 from server.db.columns import storable
 
 
@@ -17,6 +18,24 @@ def write_down(event: RunEvent) -> tuple[RunEvent, str]:
     except PydanticSerializationError:
         whole = run_events.validate_python(_whole(event.model_dump()))
         return whole, whole.model_dump_json()
+
+
+def build_redacted(event: RunEvent, redactor: Redactor) -> RunEvent:
+    """Returns the event without what must not be seen: nothing gets into the log, or out of it, but by here.
+
+    What models say was redacted where they say it, whole, and an output is the deltas before it: if each was looked at
+    again by itself, one could change and the other not.
+    """
+    match event:
+        case ModelDelta():
+            return event
+        case StepCompleted():
+            output = redactor.known(event.output)
+            return event if output == event.output else event.model_copy(update={"output": output})
+        case _:
+            said = event.model_dump()
+            shown = redactor.value(said)
+            return event if shown == said else run_events.validate_python(shown)
 
 
 def _whole(value: JsonValue) -> JsonValue:

@@ -11,12 +11,13 @@ from typing import Final
 
 from sqlalchemy import insert, select, update
 
+from config.redaction import Redactor
 from graph.events import ApprovalResolved, Failure, RunCancelled, RunCompleted, RunEvent, RunFailed, run_events
 from nodes.models.port import Usage
 from server.db.closing import read_closing_events, read_newest_attempt, read_opening_events, read_usage
 from server.db.database import Database
 from server.db.event_reader import EventReader
-from server.db.event_text import write_down
+from server.db.event_text import build_redacted, write_down
 from server.db.feed import Feed, LoggedEvent
 from server.db.projection import project
 from server.db.sessions import ReadSession, WriteSession
@@ -34,8 +35,15 @@ class Fenced(Exception):
 class EventLog(EventReader):
     """Written by whoever holds the run, read by everyone."""
 
-    def __init__(self, database: Database, feed: Feed, approval_patience: timedelta = timedelta(days=1)) -> None:
+    def __init__(
+        self,
+        database: Database,
+        feed: Feed,
+        approval_patience: timedelta = timedelta(days=1),
+        redactor: Redactor | None = None,
+    ) -> None:
         super().__init__(database, feed)
+        self._redactor = redactor or Redactor()
         self._patience = approval_patience
         """How long a person may take to answer."""
 
@@ -171,7 +179,8 @@ class EventLog(EventReader):
         self, session: WriteSession, run_id: str, attempt: int, events: Sequence[RunEvent], status: RunStatus
     ) -> list[LoggedEvent]:
         first = await _reserve(session, run_id, attempt, len(events), status)
-        numbered = [write_down(event.model_copy(update={"seq": first + index})) for index, event in enumerate(events)]
+        shown = [build_redacted(event, self._redactor) for event in events]
+        numbered = [write_down(event.model_copy(update={"seq": first + index})) for index, event in enumerate(shown)]
         logged = [LoggedEvent(event.seq, event.type, text) for event, text in numbered]
         if logged:
             rows = [{"run_id": run_id, "seq": event.seq, "type": event.type, "json": event.json} for event in logged]

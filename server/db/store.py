@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from config.redaction import Redactor
 from server.db.agents import Agents
 from server.db.approvals import Approvals
 from server.db.artifacts import Artifacts
@@ -59,18 +60,20 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(database_url: str, approval_patience: timedelta = timedelta(days=1)) -> AsyncIterator[Store]:
+async def open_store(
+    database_url: str, approval_patience: timedelta = timedelta(days=1), redactor: Redactor | None = None
+) -> AsyncIterator[Store]:
     """Yields the store, after moving the database to the version this code needs.
 
-    `approval_patience` is how long a person may take to answer.
+    `approval_patience` is how long a person may take to answer; `redactor` knows what is not to be written down.
 
     Raises:
         Unavailable: it cannot be opened or written, or a newer version of the program made it.
     """
     await asyncio.to_thread(migrate, database_url)
     async with open_database(database_url) as database:
-        feed = Feed()
-        events = EventLog(database, feed, approval_patience)
+        feed, redactor = Feed(), redactor or Redactor()
+        events = EventLog(database, feed, approval_patience, redactor)
         yield Store(
             database=database,
             conversations=Conversations(database, events.end_idle),
@@ -78,7 +81,7 @@ async def open_store(database_url: str, approval_patience: timedelta = timedelta
             histories=Histories(database),
             runs=Runs(database),
             events=events,
-            tool_calls=ToolCalls(database),
+            tool_calls=ToolCalls(database, redactor),
             approvals=Approvals(database, events, approval_patience),
             asked=AskedQuestions(database),
             spending=Spendings(database),
@@ -88,7 +91,7 @@ async def open_store(database_url: str, approval_patience: timedelta = timedelta
             idempotency=IdempotencyKeys(database),
             retention=Retention(database),
             policies=PolicyVersions(database),
-            audit=AuditTrail(database),
+            audit=AuditTrail(database, redactor),
             tokens=Tokens(database),
             feed=feed,
         )

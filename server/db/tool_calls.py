@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select, update
 
+from config.redaction import Redactor
 from graph.events import Failure
 from mcp_config.tools import ToolCall, ToolResult
 from server import resources
@@ -16,8 +17,8 @@ from server.errors import NotFound
 
 
 class ToolCalls:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, redactor: Redactor) -> None:
+        self._database, self._redactor = database, redactor
 
     async def start(self, call: ToolCall) -> None:
         """Writes down that a call is about to be dispatched; returns once that is durable."""
@@ -26,7 +27,7 @@ class ToolCalls:
             owner=call.caller.owner,
             run_id=call.caller.run_id,
             tool=call.tool,
-            arguments=call.arguments,
+            arguments=self._redactor.value(call.arguments),
             status="running",
             started_at=datetime.now(UTC),
         )
@@ -41,10 +42,11 @@ class ToolCalls:
 
     async def end(self, call: ToolCall, result: ToolResult) -> None:
         """Writes down how a call ended; a call that ended before stays as it is."""
-        failed = Failure(code=result.error_code, detail=result.content) if result.error_code else None
+        content = self._redactor.text(result.content)
+        failed = Failure(code=result.error_code, detail=content) if result.error_code else None
         outcome = {
             "status": result.status,
-            "result": result.content,
+            "result": content,
             "error": failed,
             "artifact_id": result.artifact_id,
             "ended_at": datetime.now(UTC),
@@ -59,14 +61,15 @@ class ToolCalls:
     async def settle(self, call: ToolCall, result: ToolResult) -> None:
         """Writes down how a call ended that was stopped before it began; one that began has said so itself."""
         now = datetime.now(UTC)
-        failed = Failure(code=result.error_code, detail=result.content) if result.error_code else None
+        content = self._redactor.text(result.content)
+        failed = Failure(code=result.error_code, detail=content) if result.error_code else None
         row = ToolCallRow(
             id=call.id,
             owner=call.caller.owner,
             tool=call.tool,
-            arguments=call.arguments,
+            arguments=self._redactor.value(call.arguments),
             status=result.status,
-            result=result.content,
+            result=content,
             error=failed,
             started_at=now,
             ended_at=now,

@@ -45,10 +45,15 @@ class Memories:
     """Satisfies `mcp_config.memory_tools.MemoryKeeper`."""
 
     def __init__(
-        self, store: BaseStore, is_temporary: Callable[[str], Awaitable[bool]], most: int = MAX_MEMORIES
+        self,
+        store: BaseStore,
+        is_temporary: Callable[[str], Awaitable[bool]],
+        most: int = MAX_MEMORIES,
+        redact: Callable[[str], str] = str,
     ) -> None:
-        """`is_temporary` says of a run whether its client keeps nothing of the conversation."""
-        self._store, self._is_temporary, self._most = store, is_temporary, most
+        """`is_temporary` says of a run whether its client keeps nothing of the conversation; `redact` takes out of what
+        a model wants remembered what must not be seen."""
+        self._store, self._is_temporary, self._most, self._redact = store, is_temporary, most, redact
         self._turn = asyncio.Lock()
         """Who remembers first looks at what there is; one process at a time is at work on a database."""
 
@@ -80,7 +85,7 @@ class Memories:
         if caller.run_id is not None and await self._is_temporary(caller.run_id):
             raise NotRemembered("temporary_chat", "This chat is temporary: nothing of it is remembered.")
         async with self._turn:
-            return await self._remember(caller, storable(" ".join(text.split())))
+            return await self._remember(caller, storable(self._redact(" ".join(text.split()))))
 
     async def recall(self, caller: Caller, query: str, most: int) -> list[Remembered]:
         memories = [Remembered(memory.id, memory.text) for memory in await self.all(caller.owner)]

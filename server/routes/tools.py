@@ -1,7 +1,7 @@
 """Tools: what the MCP servers offer now, a call by hand down the same governed path, and what would become of one."""
 
 from dataclasses import asdict
-from typing import Final
+from typing import Final, cast
 
 from fastapi import Response
 
@@ -110,7 +110,7 @@ async def invoke_tool(
     return ToolCall(
         id=call.id,
         tool=name,
-        arguments=call.arguments,
+        arguments=cast(tools.JsonObject, app.redactor.value(call.arguments)),
         status=result.status,
         result=result.content,
         error=failure,

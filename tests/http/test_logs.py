@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server.logs import Redaction, find_secrets
+from config.known_secrets import find_secrets
+from server.logs import Redaction
 from tests.http.serving import ADMIN_KEY, USER_KEY, build_settings
 
 SCRIPT = """

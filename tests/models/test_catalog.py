@@ -75,7 +75,7 @@ async def test_images_for_a_blind_model_say_what_to_configure() -> None:
 
 async def test_model_is_made_once(scripted_model: ScriptedModel) -> None:
     async with opened(scripted_model, "openai") as models:
-        assert general(models) is general(models)
+        assert general(models) == general(models)
 
 
 async def test_next_model_answers_when_the_first_fails_before_a_word(scripted_model: ScriptedModel) -> None:

@@ -1,0 +1,46 @@
+"""The texts a secret may be met as: itself, and what usual encodings make of it."""
+
+import base64
+import html
+import json
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+_BITS: Final = 6
+"""What one character of base64 holds."""
+
+
+def build_forms(secret: str) -> frozenset[str]:
+    """Returns the secret raw, in JSON, HTML and URLs, also encoded twice, in hex, and as it shows within base64."""
+    raw = secret.encode(errors="surrogatepass")
+    written = {secret, *_in_json(secret), *_in_urls(secret), html.escape(secret), repr(secret)[1:-1]}
+    twice = {again for form in _in_urls(secret) for again in _in_urls(form)}
+    twice |= {again for form in _in_json(secret) for again in _in_json(form)}
+    return frozenset({*written, *twice, raw.hex(), raw.hex().upper(), *_in_base64(raw)} - {""})
+
+
+def _in_json(text: str) -> Iterator[str]:
+    plain = json.dumps(text, ensure_ascii=False)[1:-1]
+    yield from (plain, json.dumps(text)[1:-1], plain.replace("/", "\\/"))
+
+
+def _in_urls(text: str) -> Iterator[str]:
+    data = text.encode(errors="surrogatepass")
+    for form in (quote(data, safe=""), quote(data, safe="/"), quote(data, safe="!'()*"), quote_plus(data)):
+        yield from (form, _lower_escapes(form))
+
+
+def _lower_escapes(form: str) -> str:
+    first, *parts = form.split("%")
+    return "%".join([first, *(part[:2].lower() + part[2:] for part in parts)])
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """Yields what of its base64 is the same whatever stands around it, for each of the three places it can begin at."""
+    for before in range(3):
+        first = -(-before * 8 // _BITS)
+        last = (before + len(secret)) * 8 // _BITS
+        padded = bytes(before) + secret + bytes(-(before + len(secret)) % 3)
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(padded)[first:last].decode()

@@ -1,0 +1,80 @@
+"""A model that is heard through the redactor: its words are clean before a node says, stores or streams them.
+
+The tool calls it asks for stay as they are: a tool is sent what was meant, and what is written down of that is
+redacted where it is written.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+from langchain_core.messages import AIMessage, AnyMessage
+
+from config.agents import Redaction
+from config.held_text import HeldText
+from config.redaction import Redactor
+from mcp_config.tools import JsonObject, ToolSpec
+from nodes.models.port import ChatModel, ModelError, ModelReply, StructuredReply, TextDelta
+
+_CHANNELS: Final = ("reasoning", "text")
+
+
+@dataclass(frozen=True)
+class RedactedModel:
+    """Satisfies `ChatModel`. `kinds` are those of the agent whose words these are."""
+
+    model: ChatModel
+    redactor: Redactor
+    kinds: Collection[Redaction] = ()
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def context_tokens(self) -> int:
+        return self.model.context_tokens
+
+    async def ready(self) -> None:
+        try:
+            await self.model.ready()
+        except ModelError as error:
+            raise self._cleaned(error) from error.__cause__
+
+    async def stream(
+        self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
+    ) -> AsyncIterator[TextDelta | ModelReply]:
+        held = {channel: HeldText(self.redactor, self.kinds) for channel in _CHANNELS}
+        last: TextDelta | None = None
+        try:
+            async for item in self.model.stream(messages, tools):
+                delta = item if isinstance(item, TextDelta) else None
+                ends = last is not None and (delta is None or delta.channel != last.channel)
+                if last is not None and ends and (rest := held[last.channel].end()):
+                    yield replace(last, text=rest)
+                last = delta or last
+                if isinstance(item, ModelReply):
+                    yield self._reply(item)
+                elif text := held[item.channel].feed(item.text):
+                    yield TextDelta(text, item.channel)
+        except ModelError as error:
+            raise self._cleaned(error) from error.__cause__
+
+    async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
+        try:
+            reply = await self.model.structured(messages, name, schema)
+        except ModelError as error:
+            raise self._cleaned(error) from error.__cause__
+        return replace(reply, value=cast(JsonObject, self.redactor.value(reply.value, self.kinds)))
+
+    def _reply(self, reply: ModelReply) -> ModelReply:
+        text = self.redactor.text(reply.message.text, self.kinds)
+        if text == reply.message.text:
+            return reply
+        message: AIMessage = reply.message.model_copy(update={"content": text})
+        return replace(reply, message=message)
+
+    def _cleaned(self, error: ModelError) -> ModelError:
+        """Providers quote keys, and now and then a prompt, in what they complain about."""
+        error.args = (self.redactor.text(str(error), self.kinds),)
+        return error

@@ -1,0 +1,137 @@
+"""What the redactor hides, what it leaves alone, and that pieces are treated like the whole."""
+
+import base64
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from config.agents import Redaction
+from config.held_text import HeldText
+from config.redaction import Redactor
+
+SECRET = 'canary/Secret+value=42 "ü" x'
+KINDS: tuple[Redaction, ...] = ("email", "phone", "card", "iban", "ip")
+REDACTOR = Redactor([SECRET, "s3cret-of-the-house", "postgres"])
+ENCODED = {
+    "raw": SECRET,
+    "JSON": json.dumps(SECRET)[1:-1],
+    "JSON in JSON": json.dumps(json.dumps(SECRET))[3:-3],
+    "URL": quote(SECRET, safe=""),
+    "URL twice": quote(quote(SECRET)),
+    "hex": SECRET.encode().hex(),
+    "HEX": SECRET.encode().hex().upper(),
+}
+SHOWN = {
+    "Authorization: Bearer abcdefghij1234567890": "Authorization: Bearer [hidden]",
+    "Basic dXNlcjpwYXNzMTIzNDU2Nw==": "Basic [hidden]",
+    "key sk-proj-abcdef1234567890 end": "key [hidden] end",
+    f"ghp_{'a1' * 15}": "[hidden]",
+    "AKIAABCDEFGHIJKLMNOP ok": "[hidden] ok",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nafter": "[hidden]\nafter",
+    "-----BEGIN PRIVATE KEY-----\\nMIIE": "[hidden]",
+    "postgresql://app:hunter2@db/app": "postgresql://app:[hidden]@db/app",
+    "eyJhbGciOi.eyJzdWIiOi.sigsigsig. End": "[hidden]. End",
+    '{"password": "hey there", "accessToken": "q"}': '{"password": "[hidden]", "accessToken": "[hidden]"}',
+    "mail bob.smith+x@example.co.uk.": "mail [email].",
+    "card 4111 1111-1111 1111, ok": "card [card], ok",
+    "DE89 3704 0044 0532 0130 00 AND MORE": "[iban] AND MORE",
+    "GB82WEST12345698765432.": "[iban].",
+    "at 10.0.0.12. and 2001:db8::1": "at [ip]. and [ip]",
+    "call +49 30 1234567 or (555) 123-4567 or 030 1234567": "call [phone] or [phone] or [phone]",
+}
+LEFT_ALONE = [
+    "a basic understanding of bearer authentication",
+    "sk-learn-preprocessing-utils",
+    "see https://example.com:8080/a@b",
+    '{"next_page_token": "abc", "key": "title", "max_tokens": "12"}',
+    "card 4111 1111 1111 1112",
+    "on 2024-01-15 or 01-02-2024 at 12:30:45, order 123456789, version 1.2.3, std::vector, a::b",
+    "postgres is a database",
+    "AB12 CDEF GHIJ KLMN OPQR",
+]
+
+
+@pytest.mark.parametrize("form", ENCODED.values(), ids=ENCODED)
+def test_a_known_secret_is_hidden_in_every_encoding(form: str) -> None:
+    assert REDACTOR.text(f"before {form} after") == "before [hidden] after"
+
+
+@pytest.mark.parametrize("before", range(3))
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_base64_is_hidden_wherever_the_secret_lies_in_it(before: int, encode: Callable[[bytes], bytes]) -> None:
+    encoded = encode(b"u" * before + SECRET.encode() + b":rest").decode()
+    shown = REDACTOR.text(encoded)
+    assert "[hidden]" in shown
+    assert len(shown) < len("[hidden]") + 4 * (before + len(":rest"))
+
+
+@pytest.mark.parametrize(("text", "shown"), SHOWN.items())
+def test_what_looks_like_a_secret_is_hidden(text: str, shown: str) -> None:
+    assert REDACTOR.text(text, KINDS, fields=True) == shown
+    assert REDACTOR.text(shown, KINDS, fields=True) == shown
+
+
+@pytest.mark.parametrize("text", LEFT_ALONE)
+def test_ordinary_words_are_left_alone(text: str) -> None:
+    assert REDACTOR.text(text, KINDS, fields=True) == text
+
+
+def test_personal_data_is_hidden_only_where_that_is_asked_for() -> None:
+    text = "bob@example.com, 10.0.0.1, 4111 1111 1111 1111"
+    assert REDACTOR.text(text) == text
+    assert REDACTOR.text(text, ["ip"]) == "bob@example.com, [ip], 4111 1111 1111 1111"
+
+
+def test_fields_that_are_called_like_secrets_are_hidden() -> None:
+    given: JsonValue = {
+        "to": "ann",
+        "auth": {"password": "x", "api-key": "y", "token_count": 3},
+        "notes": [{"cookie": "z"}],
+    }
+    hidden = {"password": "[hidden]", "api-key": "[hidden]", "token_count": 3}
+    assert REDACTOR.value(given) == {"to": "ann", "auth": hidden, "notes": [{"cookie": "[hidden]"}]}
+
+
+def test_a_file_is_searched_as_bytes() -> None:
+    assert REDACTOR.content(b"\xff\xfe s3cret-of-the-house \x00") == b"\xff\xfe [hidden] \x00"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    text=st.lists(
+        st.sampled_from([*ENCODED.values(), *SHOWN, *LEFT_ALONE, " ", "\n", "s", "s3cret", "-", "://", "é"]), max_size=5
+    ).map(" ".join),
+    cuts=st.lists(st.integers(0, 400), max_size=12),
+)
+def test_a_text_in_pieces_is_redacted_like_the_whole(text: str, cuts: list[int]) -> None:
+    held = HeldText(REDACTOR, KINDS, fields=True)
+    places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    shown = "".join(held.feed(text[start:end]) for start, end in pairwise(places)) + held.end()
+    assert shown == REDACTOR.text(text, KINDS, fields=True)
+
+
+@pytest.mark.parametrize("form", ENCODED.values(), ids=ENCODED)
+def test_a_secret_cut_anywhere_does_not_slip_through(form: str) -> None:
+    for cut in range(1, len(form)):
+        held = HeldText(REDACTOR)
+        shown = held.feed(f"it is {form[:cut]}") + held.feed(f"{form[cut:]}, he said") + held.end()
+        assert shown == "it is [hidden], he said"
+
+
+def test_ordinary_words_are_not_held_back() -> None:
+    held = HeldText(REDACTOR)
+    words = [" The", " quick", " brown", " fox", " jump", "ed", "."]
+    assert [held.feed(word) for word in words] == words
+
+
+def test_what_is_held_back_is_bounded() -> None:
+    held, key = HeldText(REDACTOR), "-----BEGIN PRIVATE KEY-----"
+    shown = held.feed(key) + "".join(held.feed("MIIE" * 64) for _ in range(64)) + held.feed("-----END PRIVATE KEY-----")
+    assert shown + held.feed("\nafter") + held.end() == "[hidden]\nafter"
+    assert len(held.feed("eyJ" + "a" * 10_000)) > 5_000
