@@ -38,11 +38,12 @@ class Lab:
     folder: Path
     model: ScriptedModel
     settings: dict[str, str] = field(default_factory=dict)
+    policies: str = POLICIES
 
     def environment(self) -> dict[str, str]:
         command = {"command": "${PYTHON}", "args": ["-I", "-S", ACTING_SERVER, str(self.folder)]}
         (self.folder / "agents.yaml").write_text(AGENTS)
-        (self.folder / "policies.yaml").write_text(POLICIES)
+        (self.folder / "policies.yaml").write_text(self.policies)
         return build_environment(
             self.folder / "data",
             OPENAI_BASE_URL=self.model.base_url,

@@ -28,6 +28,7 @@ async def test_f05_sigterm_ends_streams_with_a_hint_and_hands_the_runs_over(
         reading = [asyncio.create_task(client.get(f"/v1/runs/{run_id}/events")) for run_id in runs]
         for each in words:
             await scripted_model.requested(says(each))
+        await until(lambda: are_read(client, len(runs)), 5)
         began = time.monotonic()
         running.process.terminate()
         await until(lambda: draining(client), 2)
@@ -41,6 +42,11 @@ async def test_f05_sigterm_ends_streams_with_a_hint_and_hands_the_runs_over(
             log = await whole_log(client, run_id)
             assert log[-1].type == "run.completed"
         assert await running.stop() == 0
+
+
+async def are_read(client: httpx.AsyncClient, count: int) -> bool:
+    """Returns whether so many streams are open."""
+    return f"open_agent_readers {count}.0" in (await client.get("/metrics")).text
 
 
 async def draining(client: httpx.AsyncClient) -> bool:
