@@ -21,6 +21,8 @@ from mcp_config.sandbox.probe import Available
 _FIRST_UID: Final = 61184
 _UIDS: Final = 4096
 """Numbers that systemd sets aside for users that come and go: no person and no other service has one."""
+_BECOMING: Final = 1 << 0 | 1 << 6 | 1 << 7
+"""CAP_CHOWN, CAP_SETGID, CAP_SETUID."""
 _WATCH_SECONDS: Final = 1.0
 _INET: Final = (2, 10, 16)
 """AF_INET, AF_INET6, and AF_NETLINK, by which programs learn which of the two they have."""
@@ -104,7 +106,7 @@ def with_made_folders(grants: Grants, name: str) -> Grants:
     for path in grants.write:
         if not Path(path).exists():
             Path(path).mkdir(parents=True)
-            if os.geteuid() == 0:
+            if os.geteuid() == 0 and _may_become_another():
                 os.chown(path, _uid_of(name), _uid_of(name))
     return replace(grants, write=tuple(path for path in grants.write if path))
 
@@ -114,11 +116,18 @@ def _choose_uid(name: str, needed: Sequence[str], grants: Grants, *, rebuilt: bo
 
     In a root that was `rebuilt` for it, the folders that lead to a path are open to everybody.
     """
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or not _may_become_another():
         return None
     uid = _uid_of(name)
     read = all(_readable(path, rebuilt=rebuilt) for path in (*needed, *grants.read))
     return uid if read and all(_writable(path, uid) for path in grants.write) else None
+
+
+def _may_become_another() -> bool:
+    """Tells whether root has its usual rights: in a container it may have none of them. See capabilities(7)."""
+    status = Path("/proc/self/status").read_text()
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    return effective & _BECOMING == _BECOMING
 
 
 def _uid_of(name: str) -> int:

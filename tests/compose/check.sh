@@ -23,6 +23,10 @@ main() {
     expect 'mcp_server_time' "$tour.gateway"
     if grep -q 'mcp_' "$tour.api"; then die "The api runs a tool server itself."; fi
 
+    say "a hostile tool server does not get out of its sandbox here either"
+    visit "$(id -u nobody)"
+    visit 0
+
     say "the tour"
     write_tour >"$tour"
     bash "$tour" | tee "$tour.out"
@@ -46,6 +50,19 @@ main() {
     [ "$code" = 0 ] || die "It ended with $code."
     docker logs "$container" 2>&1 | refuse_secrets
     say "all is well"
+}
+
+# The same attempts as tests/security/test_a14_sandbox.py, by a user of this number in a container without any rights.
+visit() {
+    local cell
+    cell=$(mktemp -d)
+    chmod 777 "$cell"
+    echo top >"$cell/secret"
+    echo fine >"$cell/granted"
+    docker run --rm --user "$1" --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp:mode=1777 \
+        --volume "$PWD/tests:/app/tests:ro" --volume "$cell:/cell" --env CANARY=canary-in-the-parents-environment \
+        --entrypoint /app/.venv/bin/python open-agent -m tests.support.prison_visit landlock /cell >/dev/null
+    rm -rf "$cell"
 }
 
 say() { printf '\n== %s\n' "$1"; }

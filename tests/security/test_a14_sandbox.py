@@ -1,7 +1,6 @@
 """A14: a hostile tool server in its sandbox, as root and as a user; `support/prison_visit.py` has what it tries."""
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
@@ -30,7 +29,10 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
-async def _visit(kind: str, who: str, folder: Path) -> dict[str, str]:
+@pytest.mark.slow
+@pytest.mark.parametrize("who", _WHO)
+@pytest.mark.parametrize("kind", ["bwrap", "landlock"])
+async def test_a14_no_way_leads_out_of_the_sandbox(kind: str, who: str, folder: Path) -> None:
     command = [sys.executable, "-m", "tests.support.prison_visit", kind, str(folder)]
     if who == "user" and os.geteuid() == 0:
         command = as_nobody(command, [sys.base_prefix, sys.prefix, str(_CHECKOUT)])
@@ -38,29 +40,8 @@ async def _visit(kind: str, who: str, folder: Path) -> dict[str, str]:
     visit = await asyncio.create_subprocess_exec(
         *command, env=environment, cwd=_CHECKOUT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, errors = await visit.communicate()
-    assert visit.returncode == 0, errors.decode() + out.decode()
-    said: dict[str, str] = json.loads(out)
-    return said
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("who", _WHO)
-@pytest.mark.parametrize("kind", ["bwrap", "landlock"])
-async def test_a14_no_way_leads_out_of_the_sandbox(kind: str, who: str, folder: Path) -> None:
-    said = await _visit(kind, who, folder)
-    assert said["alive"] == "alive"  # and so is its visitor, whom it tried to kill
-    assert (said["granted"], said["tcp_granted"]) == ("fine", "connected")
-    assert said["environment"] == "end"
-    for refused in ("secret", "shadow", "write_granted", "write_root", "write_shm", "tcp", "udp", "unix"):
-        assert "Error" in said[refused], (refused, said[refused])
-    assert not (folder / "written").exists()  # it may have one of this name in a folder of its own
-    assert "udp_received" not in said
-    assert said["kernel"] == "-1 -1 -1"
-    assert said["memory"] == "MemoryError"
-    assert _were_bounded(said["forks"], 100)
-    assert _were_bounded(said["file"], 64_000_000)
-    assert "filled" not in said["fill"]
+    said, escapes = await visit.communicate()
+    assert visit.returncode == 0, escapes.decode() + said.decode()  # also: its signals did not end its visitor
     assert not [each for each in psutil.process_iter(["cmdline"]) if prison_visit.MARK in str(each.info["cmdline"])]
 
 
@@ -69,9 +50,3 @@ async def test_both_sandboxes_are_there_to_be_tried() -> None:
     available = await find_sandboxes()
     assert available.bwrap is not None
     assert available.landlock > 0
-
-
-def _were_bounded(said: str, most: int) -> bool:
-    """Either the kernel said no in time, or the server was ended for it."""
-    words = said.split()
-    return "SIGKILL" in said or (words[0] == "stopped" and int(words[1]) <= most)

@@ -1,4 +1,4 @@
-"""Puts the prisoner into a sandbox, has it try every way out, and prints what came of it as JSON.
+"""Puts the prisoner into a sandbox, has it try every way out, and prints what came of it; exit code 1 if one was open.
 
 `python -m tests.support.prison_visit KIND FOLDER`: a program of its own, so that it can be run as another user too.
 `FOLDER/secret` is a file that the prisoner must not read, `FOLDER/granted` one it may.
@@ -162,5 +162,28 @@ async def try_everything(kind: Sandbox, folder: Path) -> dict[str, str]:
     return said
 
 
+def find_escapes(said: dict[str, str], folder: Path) -> list[str]:
+    """Returns what should not have been possible, and what should have been and was not."""
+    expected = {"alive": "alive", "granted": "fine", "tcp_granted": "connected", "environment": "end"}
+    expected |= {"kernel": "-1 -1 -1", "memory": "MemoryError"}
+    escapes = [f"{name}: {said[name]}" for name, words in expected.items() if said[name] != words]
+    refused = ("secret", "shadow", "write_granted", "write_root", "write_shm", "tcp", "udp", "unix")
+    escapes += [f"{name}: {said[name]}" for name in refused if "Error" not in said[name]]
+    bounded = {"forks": 100, "file": 64_000_000}
+    escapes += [f"{name}: {said[name]}" for name, most in bounded.items() if not _was_bounded(said[name], most)]
+    if "filled" in said["fill"] or "udp_received" in said or (folder / "written").exists():
+        escapes.append("something came out, or stayed")
+    return escapes
+
+
+def _was_bounded(said: str, most: int) -> bool:
+    """Either the kernel said no in time, or the server was ended for it."""
+    words = said.split()
+    return "SIGKILL" in said or (words[0] == "stopped" and int(words[1]) <= most)
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(try_everything(cast(Sandbox, sys.argv[1]), Path(sys.argv[2])))))
+    tried = asyncio.run(try_everything(cast(Sandbox, sys.argv[1]), Path(sys.argv[2])))
+    print(json.dumps(tried, indent=2))
+    if found := find_escapes(tried, Path(sys.argv[2])):
+        sys.exit("\n".join(found))
