@@ -1,4 +1,10 @@
-"""F06 to F10: whatever one server does, its call ends in time, the healthy one works, and no process is left."""
+"""F06 to F10: whatever one server does, its call ends in time, the healthy one works, and no process is left.
+
+Where each way of going wrong is shown: crashes, hangs, noise, floods, no start and orphans here; lists, names,
+cancelling and environment in `test_connection.py`; kinds of results in `test_path.py` and `test_keeping.py`; HTTP in
+`test_http_servers.py` and `test_hostile_http.py`; definitions in `test_quarantine.py` and `tests/security/test_a16_…`;
+arguments and schemas in `test_schema.py`, `tests/security/test_a08_…` and `test_a09_…`.
+"""
 
 import asyncio
 import time
@@ -19,7 +25,7 @@ async def assert_healthy(rig: Rig) -> None:
     assert (await rig.call("well__echo", text="still here")).content == "still here"
 
 
-async def test_crash_in_a_call_is_an_error_within_a_second_and_the_server_comes_back(tmp_path: Path) -> None:
+async def test_f06_crash_in_a_call_is_an_error_within_a_second_and_the_server_comes_back(tmp_path: Path) -> None:
     log = tmp_path / "acted"
     async with open_rig(chaos("sick", "crash", str(log)), chaos("well")) as rig:
         began = time.monotonic()
@@ -33,7 +39,7 @@ async def test_crash_in_a_call_is_an_error_within_a_second_and_the_server_comes_
         assert rig.ledger.entries[:2] == ["started sick__act", "error sick__act"]
 
 
-async def test_hanging_call_times_out_and_its_whole_process_group_is_gone() -> None:
+async def test_f07_hanging_call_times_out_and_its_whole_process_group_is_gone() -> None:
     async with open_rig(chaos("sick", "hang"), chaos("well"), policies=hurried("sick__act", 2)) as rig:
         groups = find_groups("hang")
         assert groups
@@ -55,7 +61,7 @@ async def test_server_that_swallows_a_call_is_started_again_after_the_deadline()
 
 
 @pytest.mark.parametrize("mode", ["garbage", "wrongid"])
-async def test_noise_instead_of_an_answer_times_out_and_only_that_server_is_reset(mode: str) -> None:
+async def test_f08_noise_instead_of_an_answer_times_out_and_only_that_server_is_reset(mode: str) -> None:
     async with open_rig(chaos("sick", mode), chaos("well"), policies=hurried("sick__act", 0.5)) as rig:
         well = find_groups("healthy")
         assert (await rig.call("sick__act")).status == "timeout"
@@ -65,7 +71,7 @@ async def test_noise_instead_of_an_answer_times_out_and_only_that_server_is_rese
         assert find_groups("healthy") == well
 
 
-async def test_bytes_that_are_no_utf8_are_skipped_and_the_call_is_answered() -> None:
+async def test_f08_bytes_that_are_no_utf8_are_skipped_and_the_call_is_answered() -> None:
     async with open_rig(chaos("sick", "binary"), chaos("well")) as rig:
         assert (await rig.call("sick__act")).content == "after the bytes"
         await assert_healthy(rig)
@@ -73,7 +79,7 @@ async def test_bytes_that_are_no_utf8_are_skipped_and_the_call_is_answered() -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["huge", "endless"])
-async def test_flood_fails_as_too_large_and_memory_stays_flat(mode: str) -> None:
+async def test_f09_flood_fails_as_too_large_and_memory_stays_flat(mode: str) -> None:
     async with open_rig(chaos("sick", mode), chaos("well")) as rig:
         groups = find_groups(mode)
         before, seen = psutil.Process().memory_info().rss, [0]
@@ -91,7 +97,7 @@ async def test_flood_fails_as_too_large_and_memory_stays_flat(mode: str) -> None
         assert (await rig.call("sick__echo", text="again")).content == "again"
 
 
-async def test_server_that_never_initializes_is_named_and_its_tools_are_absent() -> None:
+async def test_f10_server_that_never_initializes_is_named_and_its_tools_are_absent() -> None:
     sick = replace(chaos("sick", "noinit"), start_timeout=0.5)
     async with open_rig(chaos("well"), sick, chaos("other")) as rig:
         health = await rig.until("sick", "failed")
@@ -162,3 +168,20 @@ async def test_ten_calls_after_a_crash_start_the_server_once() -> None:
         results = await asyncio.gather(*(rig.call("sick__echo", text=str(n)) for n in range(10)))
         assert [result.content for result in results] == [str(n) for n in range(10)]
         assert len(find_groups("crash")) == 1
+
+
+async def test_flood_of_notices_does_no_harm() -> None:
+    async with open_rig(chaos("loud", "notices"), chaos("well")) as rig:
+        assert (await rig.call("loud__act")).content == "done"
+        await assert_healthy(rig)
+
+
+async def test_structured_result_against_the_tools_own_schema_is_text_with_a_warning() -> None:
+    async with open_rig(chaos("odd", "broken-promise"), chaos("well")) as rig:
+        result = await rig.call("odd__act")
+        assert result.status == "ok"
+        assert result.content.splitlines() == [
+            "[This result does not have the form that the tool promises.]",
+            "five degrees",
+        ]
+        await assert_healthy(rig)

@@ -108,6 +108,8 @@ class Server:
                 tools += [{"name": "no_schema"}, tool("text_schema", "text"), {"description": "no name"}, tool("echo")]
                 tools += [tool("bad_type", {"type": "objekt"}), tool("remote", {"$ref": "http://127.0.0.1:9/x"})]
                 tools += [tool("bad name!"), tool("d\u200bep", TEXT, description="Zero\u200bwidth\u0007 text.")]
+            case "broken-promise":
+                tools[2]["outputSchema"] = {"type": "object", "properties": {"degrees": {"type": "number"}}}
             case "turncoat":
                 tools[2] = json.loads(Path(self.arguments[0]).read_text())
             case "list-changed" if self.count:
@@ -149,6 +151,7 @@ class Server:
             "bad-result": {"content": "no list"},
             "is-error": {**text("no such zone"), "isError": True},
             "empty": {"content": []},
+            "broken-promise": {**text("five degrees"), "structuredContent": {"degrees": "five"}},
             "mixed": {"content": self.mixed()},
             "big": text(
                 "A" + "b" * (int(self.arguments[0]) if self.mode == "big" and self.arguments else 2_000_000) + "Z"
@@ -166,6 +169,10 @@ class Server:
                 return
             case "crash":
                 self.crash()
+            case "notices":
+                for _ in range(5000):
+                    send({"method": "notifications/message", "params": {"level": "info", "data": "noise"}})
+                send({"id": number, "result": text("done")})
             case "garbage":
                 raw(b"\x00garbage, not JSON\n" * 50)
             case "binary":
