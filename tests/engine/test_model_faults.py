@@ -1,16 +1,21 @@
 """What becomes of a run when its model breaks off, and what it has spent over its attempts."""
 
+import asyncio
+
 import pytest
 
 from config.agents import Limits
-from graph.events import ModelDelta, RunFailed, RunResumed, StepCompleted
+from graph.events import ModelDelta, RunFailed, RunResumed, StepCompleted, ToolCallResult
+from mcp_config.tools import ToolCall, ToolResult
 from server.errors import Invalid
 from server.resources import NewConversation, NewMessage, NewRun
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final, read_to_end, transcript
+from tests.graph.conftest import plan, synthesizes
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Tool, returning
-from tests.support.scripted_model import Replies, has_result, says
+from tests.support.scripted_model import Replies, has_result, plans, says
+from tests.support.waiting import until
 
 
 async def test_answer_that_breaks_off_is_said_anew_in_a_higher_attempt(house: House, site: Site) -> None:
@@ -52,6 +57,53 @@ async def test_tools_are_not_called_again_when_the_answer_after_them_breaks_off(
     check_laws(log)
     assert len(house.tools.acts) == 1
     assert (await transcript(house, run.conversation_id))[-1] == "It is noon."
+
+
+async def test_synthesis_that_breaks_off_is_said_anew_and_no_step_before_it(house: House, site: Site) -> None:
+    site.script.when(plans, plan({"agent": "general", "task": "count"}, {"agent": "clock", "task": "look"}))
+    site.script.when(says("count"), Replies.text("four"))
+    site.script.when(says("look"), Replies.text("noon"))
+    site.script.when(synthesizes, Replies.text("Four ", "at").reset(after=1), Replies.text("Four at noon."))
+
+    run = await ask(house, "both, please", agent_id="router")
+    log = await read_to_end(house, run.id)
+
+    check_laws(log)
+    assert [event.attempt for event in log if isinstance(event, RunResumed)] == [2]
+    assert (await transcript(house, run.conversation_id))[-1] == "Four at noon."
+    assert len(site.script.requests) == 5, "only the synthesis is asked for twice"
+    ended = await house.store.runs.get(OWNER, run.id)
+    assert ended.usage.total_tokens == (await house.store.spending.read(run.id)).usage.tokens
+
+
+async def test_tool_beside_an_answer_that_breaks_off_ends_and_is_not_called_again(house: House, site: Site) -> None:
+    broken = asyncio.Event()
+
+    async def act(call: ToolCall) -> ToolResult:
+        await broken.wait()
+        return ToolResult("ok", "12:00")
+
+    site.tools["time__now"] = Tool(act)
+    site.script.when(plans, plan({"agent": "general", "task": "count"}, {"agent": "clock", "task": "look"}))
+    site.script.when(says("count"), Replies.text("fo", "ur").reset(after=1), Replies.text("four"))
+    site.script.when(has_result("12:00"), Replies.text("noon"))
+    site.script.when(says("look"), Replies.tool("time__now"))
+    site.script.when(synthesizes, Replies.text("Four at noon."))
+
+    run = await ask(house, "both, please", agent_id="router")
+    await until(lambda: house.tools.acts)
+    await until(lambda: broke_off(house, run.id))
+    broken.set()
+    log = await read_to_end(house, run.id)
+
+    check_laws(log)
+    assert [event.attempt for event in log if isinstance(event, RunResumed)] == [2]
+    assert (log[-1].type, len(house.tools.acts)) == ("run.completed", 1)
+    assert [event.status for event in log if isinstance(event, ToolCallResult)] == ["ok"]
+
+
+async def broke_off(house: House, run_id: str) -> bool:
+    return any("broke off" in event.json for event in await house.store.events.read(run_id))
 
 
 async def test_limits_of_the_request_hold_and_are_named(house: House, site: Site) -> None:
