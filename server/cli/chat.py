@@ -3,7 +3,8 @@
 import asyncio
 import readline  # noqa: F401 - with it, `input` edits its line and remembers those before
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Annotated, Final
 
 import typer
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from config.agents import ROUTER
 from graph.events import RunCancelled, RunCompleted, RunFailed
+from server.cli.asking import settle
 from server.cli.remote import INTERRUPTED, KeyOption, UrlOption, call_server, explained, find_server
 from server.cli.run_view import RunView
 from server.cli.settings import stop_with
@@ -50,7 +52,10 @@ def chat(
     console = open_console()
     asked = question or _piped_question()
     if asked is None:
-        _converse(console, url, key, agent, conversation)
+        _converse(console, *find_server(url, key), agent, conversation)
+        return
+    if console.is_terminal and sys.stdin.isatty():
+        _leave_by(_ask_here(console, *find_server(url, key), asked, agent, conversation), "", shown=True)
         return
     view = RunView(console) if console.is_terminal else None
     try:
@@ -91,16 +96,33 @@ def _leave_by(end: End | Waits, answer: str, *, shown: bool) -> None:
 
 
 # ---------------------------------------------------------------------- a conversation
-def _converse(console: Console, url: str | None, key: str | None, agent: str, conversation: str | None) -> None:
-    address, key = find_server(url, key)
+def _ask_here(
+    console: Console, address: str, key: str, question: str, agent: str, conversation: str | None
+) -> End | Waits:
+    """Asks one question of a person who is there to answer some."""
+    view = RunView(console)
+    with _open_talk(address, key, agent, conversation) as (runner, talk):
+        try:
+            return settle(console, runner, talk, runner.run(talk.ask(question, view)), view)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _converse(console: Console, address: str, key: str, agent: str, conversation: str | None) -> None:
+    with _open_talk(address, key, agent, conversation) as (runner, talk):
+        runner.run(_greet(console, talk, address))
+        _take_turns(console, runner, talk)
+        _tell_how_to_go_on(console, talk)
+
+
+@contextmanager
+def _open_talk(address: str, key: str, agent: str, conversation: str | None) -> Iterator[tuple[asyncio.Runner, Talk]]:
+    """Where a person types, nothing else runs meanwhile: Ctrl-C is then theirs, and not a task's."""
     with asyncio.Runner() as runner:
         closing = AsyncExitStack()
         try:
             client = runner.run(closing.enter_async_context(open_client(address, key)))
-            talk = Talk(client, agent, conversation)
-            runner.run(_greet(console, talk, address))
-            _take_turns(console, runner, talk)
-            _tell_how_to_go_on(console, talk)
+            yield runner, Talk(client, agent, conversation)
         except ClientError as error:
             stop_with(explained(error))
         finally:
@@ -116,14 +138,23 @@ def _take_turns(console: Console, runner: asyncio.Runner, talk: Talk) -> None:
                     return
             elif line:
                 console.print()
-                end = runner.run(talk.ask(line, view))
-                if isinstance(end, Waits):
-                    console.print(safe(end.how_to_go_on), style="yellow")
+                _take_turn(console, runner, talk, line, view)
                 console.print()
         except ClientError as error:
             console.print(explained(error), style="red")
         except (asyncio.CancelledError, KeyboardInterrupt):
             return
+
+
+def _take_turn(console: Console, runner: asyncio.Runner, talk: Talk, question: str, view: RunView) -> None:
+    end: End | Waits | None = runner.run(talk.find_waiting())
+    if end:
+        console.print("First, what the conversation waits for:", style="yellow")
+        end = settle(console, runner, talk, end, view)
+    if not isinstance(end, Waits):
+        end = settle(console, runner, talk, runner.run(talk.ask(question, view)), view)
+    if isinstance(end, Waits):
+        console.print(safe(end.how_to_go_on), style="yellow")
 
 
 def _read_line() -> str | None:

@@ -4,14 +4,13 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graph.events import RunCancelled, RunCompleted, RunFailed
 from server.approval_resources import Approval
 from server.cli.run_view import RunView
 from server.cli.tables import shown_arguments
 from server.client import Client, ClientError
-from server.resources import Run
 
 End = RunCompleted | RunFailed | RunCancelled
 
@@ -20,6 +19,7 @@ End = RunCompleted | RunFailed | RunCancelled
 class Waits:
     """The run has not ended: it goes on when somebody has answered these."""
 
+    run_id: str
     approvals: list[Approval]
 
     @property
@@ -38,6 +38,8 @@ class Talk:
     client: Client
     agent: str
     conversation: str | None = None
+    _seen: dict[str, int] = field(default_factory=dict)
+    """How far each run was shown."""
 
     async def ask(self, question: str, view: RunView | None) -> End | Waits:
         """Asks, shows the run if there is a view, and returns how it ended, or what it waits for."""
@@ -45,10 +47,22 @@ class Talk:
             self.conversation = (await self.client.create_conversation(title=_title(question))).id
         await self.client.add_message(self.conversation, question)
         run = await self.client.create_run(self.conversation, self.agent)
+        return await self.go_on(run.id, view)
+
+    async def go_on(self, run_id: str, view: RunView | None) -> End | Waits:
+        """Shows the run from where it was left, and returns how it ended, or what it waits for."""
         if view is None:
-            return await self._follow(run, view)
+            return await self._follow(run_id, view)
         with view.following():
-            return await self._follow(run, view)
+            return await self._follow(run_id, view)
+
+    async def find_waiting(self) -> Waits | None:
+        """Returns what the conversation waits for: later questions of it would queue behind that."""
+        runs = (await self.client.runs(self.conversation)).data if self.conversation else []
+        for run in runs:
+            if run.status == "requires_action":
+                return Waits(run.id, (await self.client.approvals("pending", run_id=run.id)).data)
+        return None
 
     async def answer(self, end: RunCompleted) -> str:
         """Returns the answer as it is stored."""
@@ -57,21 +71,21 @@ class Talk:
         newest = (await self.client.messages(self.conversation, limit=20)).data
         return next((message.content for message in newest if message.id == end.message_id), "")
 
-    async def _follow(self, run: Run, view: RunView | None) -> End | Waits:
-        with _stopping(self.client, run, view):
-            async with aclosing(self.client.events(run.id, until_waiting=True)) as events:
+    async def _follow(self, run_id: str, view: RunView | None) -> End | Waits:
+        after = self._seen.get(run_id, 0)
+        with _stopping(self.client, run_id, view):
+            async with aclosing(self.client.events(run_id, after, until_waiting=True)) as events:
                 async for event in events:
+                    self._seen[run_id] = event.seq
                     if view:
                         view.show(event)
                     if isinstance(event, End):
                         return event
-        if waiting := (await self.client.approvals("pending", run_id=run.id)).data:
-            return Waits(waiting)
-        raise ClientError(0, "unexpected_answer", f"{run.id} ended without saying how.")
+        return Waits(run_id, (await self.client.approvals("pending", run_id=run_id)).data)
 
 
 @contextmanager
-def _stopping(client: Client, run: Run, view: RunView | None) -> Iterator[None]:
+def _stopping(client: Client, run_id: str, view: RunView | None) -> Iterator[None]:
     """While this is open, Ctrl-C asks the server to stop the run; the second one stops waiting for that."""
     loop, following = asyncio.get_running_loop(), asyncio.current_task()
     asked: list[asyncio.Task[None]] = []
@@ -80,7 +94,7 @@ def _stopping(client: Client, run: Run, view: RunView | None) -> Iterator[None]:
         if asked and following:
             following.cancel()
             return
-        asked.append(asyncio.create_task(_cancel(client, run)))
+        asked.append(asyncio.create_task(_cancel(client, run_id)))
         if view:
             view.note("stopping the run… (Ctrl-C again leaves at once)", "yellow")
 
@@ -93,9 +107,9 @@ def _stopping(client: Client, run: Run, view: RunView | None) -> Iterator[None]:
             task.cancel()
 
 
-async def _cancel(client: Client, run: Run) -> None:
+async def _cancel(client: Client, run_id: str) -> None:
     with suppress(ClientError):  # whoever follows the run meets the same trouble, and says so
-        await client.cancel(run.id)
+        await client.cancel(run_id)
 
 
 def _title(question: str) -> str:

@@ -20,6 +20,8 @@ from tests.support.waiting import until
 EMAIL: Final = "admin@example.com"
 PASSWORD: Final = "admin-password-1"
 STARTING_SECONDS: Final = 420
+SAYING_SECONDS: Final = 120
+"""It waits a minute for a closed tab to come back."""
 CONNECTION: Final = CHECKOUT / "integrations" / "open_webui" / "connection-headers.json"
 OFFLINE: Final = {
     "OFFLINE_MODE": "true",
@@ -68,6 +70,14 @@ class OpenWebUI:
         if not function["is_active"]:
             await self._post(f"{functions}/id/open_agent/toggle")
         await self._post(f"{functions}/id/open_agent/valves/update", BASE_URL=url, API_KEY=key)
+
+    async def says(self, chat: str, text: str) -> None:
+        """Waits until the saved chat at this address holds the text."""
+
+        async def said() -> bool:
+            return text in json.dumps(await self._get(f"/api/v1/chats/{chat.rpartition('/')[2]}"))
+
+        await until(said, SAYING_SECONDS)
 
     async def models(self) -> dict[str, str]:
         """Returns the names of the models by id, read anew from where they come."""

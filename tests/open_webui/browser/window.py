@@ -78,6 +78,22 @@ class Window:
         """The answer is over once it can be given anew."""
         await expect(self.page.get_by_role("button", name="Regenerate").last).to_be_visible(timeout=PATIENCE)
 
+    async def sees_dialog(self, text: str) -> None:
+        await expect(self._dialog).to_contain_text(text, timeout=PATIENCE)
+
+    async def sees_no_dialog(self) -> None:
+        await expect(self._dialog).to_have_count(0)
+
+    async def answer_dialog(self, button: str) -> None:
+        await self._dialog.get_by_role("button", name=button, exact=True).click()
+
+    @property
+    def _dialog(self) -> Locator:
+        """What Open WebUI asks in front of everything else."""
+        return self.page.locator(".modal-content, [role=dialog]").filter(
+            has=self.page.get_by_role("button", name="Confirm", exact=True)
+        )
+
     @property
     def status(self) -> Locator:
         return self.page.get_by_role("button", name="Toggle status history").last
