@@ -10,7 +10,7 @@ from pydantic import SecretStr
 Role = Literal["user", "admin", "service"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
-_ENTRY: Final = re.compile(r"(?:(?P<name>[\w.@-]+)=(?!=*$))?(?:(?P<role>[^:]*):)?(?P<key>[^\s:]+)")
+_ENTRY: Final = re.compile(r"\A(?:(?P<name>[\w.@-]+)=(?!=*$))?(?:(?P<role>[^:]*):)?(?P<key>[^\s:]+)")
 
 
 @dataclass(frozen=True)

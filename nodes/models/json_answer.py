@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-_HEAD: Final = re.compile(r'\s*\{\s*"answer"\s*:\s*"')
+_HEAD: Final = re.compile(r'\A\s*\{\s*"answer"\s*:\s*"')
 _UNIT: Final = re.compile(r'[^"\\]+|\\u[0-9a-fA-F]{4}|\\[^u]')
 _ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LONE: Final = "\ufffd"
