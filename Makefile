@@ -23,7 +23,7 @@ studio_url := http://127.0.0.1:$(studio_port)
 lock := $(bin)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
-.PHONY: help install run dev check format lint types layers quick fix test faults test-model test-browser compose-check eval studio notebooks lock tools-lock clean
+.PHONY: help install run dev check format lint types layers quick fix test faults test-model test-browser test-peers compose-check eval studio notebooks lock tools-lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,13 +54,13 @@ layers:
 	@$(bin)/lint-imports --no-logo
 
 quick:
-	@$(pytest) -m "not slow and not model and not browser"
+	@$(pytest) -m "not slow and not model and not browser and not peers"
 
 fix: dev ## format, and mend what ruff can
 	@$(bin)/ruff check --fix --quiet . ; $(bin)/ruff format .
 
 test: dev ## run all tests but those of the embedded model and of the browser
-	@$(pytest) -m "not model and not browser"
+	@$(pytest) -m "not model and not browser and not peers"
 
 faults: dev ## break the real server in every way there is a test for: more points, more readers
 	@FAULTS_POINTS=$(or $(POINTS),20) FAULTS_READERS=1000 SCHEMATHESIS_EXAMPLES=20 \
@@ -72,6 +72,9 @@ test-model: dev ## run the embedded model end to end (1.1 GB of weights, fetched
 test-browser: dev ## chat through a real Open WebUI in Chromium (2.9 GB, fetched once); OPEN_WEBUI names one that is there
 	@test -n "$(OPEN_WEBUI)" || test -x .open-webui/bin/open-webui || sh tests/open_webui/browser/install.sh .open-webui
 	@$(bin)/python -m pytest -m browser tests/open_webui
+
+test-peers: dev ## run MCP servers and clients of others, from npm and PyPI, with the gateway in between
+	@$(bin)/python -m pytest -m peers tests/gateway
 
 compose-check: ## run the Docker containers for real: up, chat, kill -9, back again, down (needs an engine)
 	@tests/compose/check.sh
