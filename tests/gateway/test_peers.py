@@ -49,12 +49,10 @@ async def open_gateway(folder: Path, servers: Mapping[str, Json]) -> AsyncIterat
 async def test_git_time_and_fetch_work_through_the_gateway(tmp_path: Path) -> None:
     code, printed = await run("git", "init", "--quiet", str(tmp_path / "repository"))
     assert code == 0, printed
+    repository = str(tmp_path / "repository")
     servers = {
         "time": TIME,
-        "git": {
-            "command": sys.executable,
-            "args": ["-m", "mcp_server_git", "--repository", str(tmp_path / "repository")],
-        },
+        "git": {"command": sys.executable, "args": ["-m", "mcp_server_git", "--repository", repository]},
         "fetch": {"command": sys.executable, "args": ["-m", "mcp_config.servers.fetch"], "cwd": str(CHECKOUT)},
     }
     async with open_gateway(tmp_path, servers) as served, open_peer(served, USER_KEY) as peer:
