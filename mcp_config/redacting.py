@@ -1,6 +1,8 @@
 """A piece of the governed path: no result goes on, to a model or to where it is kept, with what must not be seen."""
 
 import asyncio
+import base64
+import binascii
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
@@ -9,7 +11,7 @@ from config.agents import Redaction
 from config.held_text import HeldText
 from config.redaction import Redactor
 from mcp_config.path import Wrapper
-from mcp_config.tools import Blob, CallTool, ToolCall, ToolResult
+from mcp_config.tools import Blob, CallTool, JsonObject, ToolCall, ToolResult
 
 _AT_ONCE: Final = 64 * 1024
 """Characters: longer results are gone through piece by piece, so that nobody else waits for one of them."""
@@ -30,6 +32,7 @@ def redacted(redactor: Redactor, kinds: Collection[Redaction]) -> Wrapper:
             content=await redact_text(redactor, result.content, kinds),
             structured=redactor.value(result.structured, kinds),
             blobs=tuple([await _redact_blob(redactor, blob, kinds) for blob in result.blobs]),
+            blocks=await _redact_blocks(redactor, result.blocks, kinds),
         )
 
     return redact
@@ -53,3 +56,33 @@ async def _redact_blob(redactor: Redactor, blob: Blob, kinds: Collection[Redacti
         except UnicodeDecodeError:
             pass  # it is not what it says: looked through as bytes
     return replace(blob, content=redactor.content(blob.content))
+
+
+async def _redact_blocks(
+    redactor: Redactor, blocks: tuple[JsonObject, ...] | None, kinds: Collection[Redaction]
+) -> tuple[JsonObject, ...] | None:
+    return None if blocks is None else tuple([await _redact_block(redactor, block, kinds) for block in blocks])
+
+
+async def _redact_block(redactor: Redactor, block: JsonObject, kinds: Collection[Redaction]) -> JsonObject:
+    """Goes through the server's own block: long texts piece by piece, and what is in base64 as the bytes that it is."""
+    clean: JsonObject = {}
+    for key, value in block.items():
+        if key == "text" and isinstance(value, str):
+            clean[key] = await redact_text(redactor, value, kinds)
+        elif key in ("data", "blob") and isinstance(value, str):
+            clean[key] = _redact_base64(redactor, value)
+        elif key == "resource" and isinstance(value, dict):
+            clean[key] = await _redact_block(redactor, value, kinds)
+        else:
+            clean[key] = redactor.value(value, kinds)
+    return clean
+
+
+def _redact_base64(redactor: Redactor, data: str) -> str:
+    try:
+        content = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        return ""  # it is not what it says, and nobody could show it
+    clean = redactor.content(content)
+    return data if clean == content else base64.b64encode(clean).decode()

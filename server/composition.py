@@ -98,7 +98,9 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         ledger = ToolLedger(store)
         asking = open_approving(store, running, tools, ledger, guards.audit, settings.approval_seconds)
         approving = await stack.enter_async_context(asking)
-        door = open_gateway(tools, Duties(ledger, guards.audit, approving.question), build_lock(settings), VERSION)
+        door = open_gateway(
+            tools, Duties(ledger, guards.audit, approving.question, guards.redactor), build_lock(settings), VERSION
+        )
         yield Application(
             credentials=credentials,
             store=store,

@@ -106,6 +106,6 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
         registry = open_registry(configuration.servers, configuration.policies, lambda _: None, deadlines, guards)
         tools = await stack.enter_async_context(registry)
-        duties = Duties(ToolLedger(store), guards.audit)
+        duties = Duties(ToolLedger(store), guards.audit, redactor=guards.redactor)
         gateway = await stack.enter_async_context(open_gateway(tools, duties, build_lock(settings), VERSION))
         yield GatewayApplication(credentials, store, tools, gateway)

@@ -7,6 +7,7 @@ from typing import Final
 from mcp import types
 
 from config.ids import new_id
+from config.redaction import Redactor
 from mcp_config.audit import Audit
 from mcp_config.gateway.asking import Asking, Questions
 from mcp_config.gateway.client import Context, open_client
@@ -26,6 +27,8 @@ class Duties:
     audit: Audit
     questions: Questions | None = None
     """Without it, only clients that can ask their user are asked."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """For what servers say beside their results."""
     calls: set[asyncio.Task[ToolResult]] = field(default_factory=set)
     """Under way. The SDK would cancel them also while they write down that they were cancelled."""
 
@@ -50,7 +53,7 @@ class Tools:
     async def call(self, request: types.CallToolRequest, context: Context) -> types.ServerResult:
         asked, level = request.params, self._sessions.level(context.session)
         # a model is asked only by a server that its client has chosen itself
-        async with open_client(context, level, samples=self._face.server is not None) as client:
+        async with open_client(context, level, self._duties.redactor, samples=self._face.server is not None) as client:
             later = self._duties.questions() if self._duties.questions else None
             asking = Asking(client, self._duties.audit, later)
             tool = self._face.governed_name(asked.name)

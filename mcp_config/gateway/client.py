@@ -13,6 +13,7 @@ from mcp.shared.context import RequestContext
 from mcp.shared.message import ServerMessageMetadata
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from config.redaction import Redactor
 from mcp_config.talkback import Params
 
 LEVELS: Final[Sequence[str]] = get_args(types.LoggingLevel)
@@ -32,6 +33,7 @@ class GatewayClient:
 
     context: Context
     level: str
+    redactor: Redactor
     samples: bool
     """Whether its model may be asked at all."""
     outgoing: asyncio.Queue[types.ServerNotification | None]
@@ -40,14 +42,17 @@ class GatewayClient:
         token = self.context.meta.progressToken if self.context.meta else None
         if token is not None:
             params = types.ProgressNotificationParams(
-                progressToken=token, progress=progress, total=total, message=message
+                progressToken=token,
+                progress=progress,
+                total=total,
+                message=self.redactor.text(message) if message else None,
             )
             self._put(types.ServerNotification(types.ProgressNotification(params=params)))
 
     def logged(self, params: Params) -> None:
         with contextlib.suppress(ValidationError, ValueError):
             if LEVELS.index(str(params.get("level"))) >= LEVELS.index(self.level):
-                logged = types.LoggingMessageNotificationParams.model_validate(params)
+                logged = types.LoggingMessageNotificationParams.model_validate(self.redactor.value(params))
                 self._put(types.ServerNotification(types.LoggingMessageNotification(params=logged)))
 
     def _put(self, notification: types.ServerNotification) -> None:
@@ -79,7 +84,7 @@ class GatewayClient:
 
     async def _ask(self, method: str, params: Params) -> Params | None:
         try:
-            asked = types.ServerRequest.model_validate({"method": method, "params": params})
+            asked = types.ServerRequest.model_validate({"method": method, "params": self.redactor.value(params)})
             related = ServerMessageMetadata(related_request_id=self.context.request_id)
             answer = await self.context.session.send_request(asked, _Anything, metadata=related)
         except (McpError, ValidationError, anyio.ClosedResourceError, anyio.BrokenResourceError):
@@ -92,9 +97,11 @@ class GatewayClient:
 
 
 @contextlib.asynccontextmanager
-async def open_client(context: Context, level: str, *, samples: bool) -> AsyncIterator[GatewayClient]:
+async def open_client(
+    context: Context, level: str, redactor: Redactor, *, samples: bool
+) -> AsyncIterator[GatewayClient]:
     """Yields the client of the request at hand; what it was still to be told is sent before this is left."""
-    client = GatewayClient(context, level, samples, asyncio.Queue(_MAX_WAITING))
+    client = GatewayClient(context, level, redactor, samples, asyncio.Queue(_MAX_WAITING))
     pumping = asyncio.create_task(_quietly(client))
     try:
         yield client

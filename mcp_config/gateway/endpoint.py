@@ -41,7 +41,9 @@ class Endpoint(Server[Any, Any]):  # Any: the SDK's types for its lifespan's val
             types.SetLevelRequest: passing.set_level,
         }
         # assigned, not decorated: the SDK's decorators validate again and show clients the text of any exception
-        self.request_handlers |= {kind: answered(self, self._sessions, answer) for kind, answer in answers.items()}
+        self.request_handlers |= {
+            kind: answered(self, self._sessions, duties.redactor, answer) for kind, answer in answers.items()
+        }
 
     @override
     def create_initialization_options(

@@ -125,7 +125,8 @@ class Passing:
         async def act(request: ToolCall) -> ToolResult:
             nonlocal failure
             try:
-                async with open_client(context, self._sessions.level(context.session), samples=False) as client:
+                level, redactor = self._sessions.level(context.session), self._duties.redactor
+                async with open_client(context, level, redactor, samples=False) as client:
                     raw = await connection.request(method, request.arguments, self._seconds, client)
             except ToolError as error:
                 failure = error
@@ -134,7 +135,7 @@ class Passing:
 
         result = await self._face.registry.reach(call, self._duties.ledger, act)
         if failure is not None:
-            raise build_error(failure)
+            raise build_error(failure, result.content)
         if result.status != "ok" or not isinstance(result.structured, dict):
             raise refuse(result)
         return result.structured

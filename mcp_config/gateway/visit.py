@@ -10,6 +10,7 @@ from mcp import McpError, types
 from mcp.server.lowlevel import Server
 from mcp.server.session import ServerSession
 
+from config.redaction import Redactor
 from mcp_config.errors import RemoteError, ToolError
 from mcp_config.gateway.client import Context
 from mcp_config.tools import Caller, JsonObject, ToolResult
@@ -52,10 +53,10 @@ def build_answer(raw: JsonObject) -> types.ServerResult:
     return types.ServerResult(types.EmptyResult.model_validate(raw))
 
 
-def build_error(error: ToolError) -> McpError:
-    if isinstance(error, RemoteError):
-        return McpError(types.ErrorData(code=error.number, message=error.message))
-    return McpError(types.ErrorData(code=types.INTERNAL_ERROR, message=str(error)))
+def build_error(error: ToolError, shown: str) -> McpError:
+    """Returns the error as the client is shown it; the number is the server's own, where it gave one."""
+    number = error.number if isinstance(error, RemoteError) else types.INTERNAL_ERROR
+    return McpError(types.ErrorData(code=number, message=shown))
 
 
 def refuse(result: ToolResult) -> McpError:
@@ -68,7 +69,7 @@ Answer = Callable[[Any, Context], Awaitable[types.ServerResult]]
 
 
 def answered(
-    server: Server[Any, Any], sessions: Sessions, answer: Answer
+    server: Server[Any, Any], sessions: Sessions, redactor: Redactor, answer: Answer
 ) -> Callable[[Any], Awaitable[types.ServerResult]]:
     """Returns the answer as the SDK wants it. Beyond this edge is the client: it is told no more than it may know."""
 
@@ -78,7 +79,7 @@ def answered(
         try:
             return await answer(request, context)
         except ToolError as error:
-            raise build_error(error) from None
+            raise build_error(error, redactor.text(str(error))) from None
         except McpError:
             raise
         except Exception:

@@ -12,10 +12,12 @@ from config.settings import Settings
 from tests.http.serving import Served, build_settings, open_served
 
 SUPPORT = Path(__file__).parent.parent / "support"
+CANARY = "canary-5f2c77a1d9e0"
 SERVERS = {
     "complete": {
         "command": sys.executable,
         "args": ["-I", "-S", str(SUPPORT / "complete_server.py")],
+        "env": {"COMPLETE_API_TOKEN": CANARY},
         "x-open-agent": {"sampling": True},
     },
     "plain": {"command": sys.executable, "args": ["-I", "-S", str(SUPPORT / "chaos_server.py"), "healthy"]},

@@ -8,6 +8,8 @@ import pytest
 from mcp import McpError, types
 from pydantic import AnyUrl
 
+from config.secret_patterns import HIDDEN
+from tests.gateway.conftest import CANARY
 from tests.gateway.peer import Peer, code, open_peer, words
 from tests.http.serving import ADMIN_KEY, OTHER_KEY, USER_KEY, Served
 from tests.support.waiting import until
@@ -207,3 +209,14 @@ async def test_the_gateway_says_of_itself_what_its_servers_can(served: Served) -
 async def test_no_server_sees_a_callers_own_key(served: Served) -> None:
     async with open_peer(served, USER_KEY) as peer:
         assert USER_KEY not in words(await peer.call("complete__record"))
+
+
+async def test_a_servers_secret_is_in_nothing_that_it_sends_to_a_client(served: Served) -> None:
+    answer = {"action": "accept", "content": {"username": "u", "email": "e"}, "text": "said"}
+    async with open_peer(served, USER_KEY, "/mcp/complete", answer=answer) as peer:
+        result = await peer.call("record")
+        assert HIDDEN in words(result)
+        await peer.call("test_elicitation", message=f"is it {CANARY}?")
+        with pytest.raises(McpError) as error:
+            await peer.session.read_resource(AnyUrl(f"other://{CANARY}"))
+        assert CANARY not in f"{result.model_dump_json()} {peer.asked} {error.value}"
