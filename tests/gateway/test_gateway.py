@@ -117,6 +117,7 @@ async def test_pictures_and_sounds_come_as_they_are(served: Served) -> None:
         assert [block.type for block in blocks] == ["text", "image", "resource"]
 
 
+@pytest.mark.slow
 async def test_progress_and_logs_reach_the_client_that_called(served: Served) -> None:
     async with open_peer(served, USER_KEY) as peer, open_peer(served, OTHER_KEY) as silent:
         await silent.names()
@@ -150,6 +151,7 @@ def _held(peer: Peer, trace: str) -> Callable[[], Awaitable[bool]]:
     return look
 
 
+@pytest.mark.slow
 async def test_servers_ask_the_client_of_the_call_and_no_other(served: Served) -> None:
     answer = {"action": "accept", "content": {"username": "u", "email": "e"}, "text": "as a model says"}
     async with (
@@ -186,6 +188,7 @@ async def test_resources_and_prompts_are_listed_and_read_under_the_rules(served:
         assert completed.completion.values == ["paris", "park"]
 
 
+@pytest.mark.slow
 async def test_changes_are_told_to_whom_they_concern(served: Served) -> None:
     async with open_peer(served, USER_KEY) as peer, open_peer(served, OTHER_KEY) as other:
         await peer.session.subscribe_resource(AnyUrl("test://watched-resource"))

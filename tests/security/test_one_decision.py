@@ -64,8 +64,8 @@ async def by_gateway(house: House, case: Case) -> tuple[Verdict, str]:
 
 
 ENTRIES: Final = (by_check, by_check_for_an_agent, by_invoke, by_gateway, by_agent)
-MARKS: Final = {"by_agent": [pytest.mark.slow]}
-"""A run for each case takes its time."""
+MARKS: Final = {"by_agent": [pytest.mark.slow], "by_gateway": [pytest.mark.slow]}
+"""A run, or a session, for each case takes its time."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.words)
