@@ -17,13 +17,14 @@ COMMANDS: Final[Mapping[str, Listed]] = {
         "server.cli.chat:chat", "Ask, and see the plan, the steps and the tool calls as they happen.", _TALK
     ),
     "runs": Listed("server.cli.runs:app", "What runs did: their plan, steps and tool calls.", _TALK),
-    "agents": Listed("server.cli.agents:app", "The agents that answer.", _TALK),
-    "tools": Listed("server.cli.tools:app", "The tools that agents use, and calling one by hand.", _TALK),
+    "agents": Listed("server.cli.agents:app", "The agents that answer, and keeping them in a file.", _TALK),
+    "tools": Listed(
+        "server.cli.tools:app", "The tools that agents use, calling one by hand, approving their definitions.", _TALK
+    ),
     "policy": Listed(
         "server.cli.policy:app", "The rules for tool calls: what they are, and what they say of a call.", _TALK
     ),
     "approvals": Listed("server.cli.approvals:app", "Tool calls that wait for a person, and answering them.", _TALK),
-    "token": Listed("server.cli.token:app", "API keys: made, listed, revoked.", _RUN),
     "serve": Listed(
         "server.cli.serve:serve", "Start the server and print its address, the API key and a line to try it with.", _RUN
     ),
@@ -31,6 +32,7 @@ COMMANDS: Final[Mapping[str, Listed]] = {
         "server.cli.gateway:gateway", "Serve only the tools, to MCP clients: /mcp, /mcp/{server} and health.", _RUN
     ),
     "doctor": Listed("server.cli.doctor:doctor", "Check the set-up, and say what to mend.", _RUN),
+    "token": Listed("server.cli.token:app", "API keys: made, listed, revoked.", _RUN),
     "model": Listed("server.cli.weights:app", "The embedded model that answers when no other is configured.", _RUN),
     "connect": Listed("server.cli.connect:connect", "Put the pipe into a running Open WebUI, ready to chat.", _RUN),
     "prune": Listed(

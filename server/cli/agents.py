@@ -17,11 +17,13 @@ from server.cli.tables import build_table, one_line, open_console, print_json, s
 from server.client import Client
 from server.resources import Agent
 
-app = typer.Typer(help="The agents that answer.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="The agents that answer, and keeping them in a file.", no_args_is_help=True, add_completion=False
+)
 AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="Its id, such as `sql-agent`.")]
 FileArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[FILE]", help="An agents.yaml.", exists=True, dir_okay=False, show_default="AGENTS_FILE"),
+    typer.Argument(metavar="FILE", help="An agents.yaml.", exists=True, dir_okay=False, show_default="AGENTS_FILE"),
 ]
 
 

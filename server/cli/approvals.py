@@ -19,9 +19,9 @@ app = typer.Typer(
 ApprovalArgument = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id; `approvals list` shows it.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Also those that were answered, expired or cancelled.")]
 ArgumentsOption = Annotated[
-    str | None, typer.Option("--arguments", metavar="JSON", help="Make the call with these instead.")
+    str | None, typer.Option("--arguments", metavar="JSON", help="Make the call with these instead, one JSON object.")
 ]
-ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="The model is told.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; the model is told.")]
 
 
 @app.command("list")

@@ -34,8 +34,10 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Policies, as
 
 @app.command("explain")
 def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    tool: Annotated[str, typer.Option("--tool", metavar="T", help="The tool, such as `sql__query`.")],
-    agent: Annotated[str | None, typer.Option("--agent", metavar="A", help="Who calls; without it a person.")] = None,
+    tool: Annotated[str, typer.Option("--tool", metavar="TOOL", help="The tool, such as `sql__query`.")],
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="AGENT", help="Who calls; without it, a person.")
+    ] = None,
     args: Annotated[str, typer.Option("--args", metavar="JSON", help="The arguments, as one JSON object.")] = "{}",
     user: Annotated[str | None, typer.Option("--user", help="On whose behalf, if not yours.")] = None,
     role: Annotated[Role | None, typer.Option("--role", help="That user's role, if not yours.")] = None,

@@ -32,7 +32,7 @@ ServerOption = Annotated[
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Who owns what is made with it.")]
 RoleOption = Annotated[Role, typer.Option("--role", help="What it may do.")]
 DaysOption = Annotated[
-    int | None, typer.Option("--days", min=1, max=36_500, help="When it stops.", show_default="never")
+    int | None, typer.Option("--days", min=1, max=36_500, help="For how many days it is good.", show_default="never")
 ]
 
 

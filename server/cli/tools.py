@@ -17,11 +17,10 @@ from server.client import Client
 from server.resources import Tool, ToolCall
 
 app = typer.Typer(
-    help="The tools that agents use, and calling one by hand.", no_args_is_help=True, add_completion=False
+    help="The tools that agents use, calling one by hand, approving their definitions.",
+    no_args_is_help=True,
+    add_completion=False,
 )
-app.command("diff")(diff_tools)
-app.command("approve")(approve_tools)
-app.command("lock")(lock_tools)
 ToolArgument = Annotated[str, typer.Argument(metavar="TOOL", help="Its name, such as `time__get_current_time`.")]
 ArgumentsArgument = Annotated[
     list[str] | None,
@@ -65,7 +64,7 @@ def call_tool(
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Call a tool, as an agent would: by schema, policy and deadline. Needs an admin's key.
+    """Call a tool by hand, by the same schema, policies and deadline as an agent's call.
 
     For example: open-agent tools call time__get_current_time timezone=Asia/Tokyo
     """
@@ -77,6 +76,12 @@ def call_tool(
         _print_result(call)
     if call.status != "ok":
         raise typer.Exit(1)
+
+
+# here, for help lists commands in the order in which they are added
+app.command("diff")(diff_tools)
+app.command("approve")(approve_tools)
+app.command("lock")(lock_tools)
 
 
 def _print_arguments(tool: Tool) -> None:

@@ -12,7 +12,9 @@ from nodes.models.embedded.pull import pull_weights
 from nodes.models.embedded.weights import QWEN_CODER, WeightsError
 from server.cli.settings import settings_or_exit, stop_with
 
-app = typer.Typer(help="The embedded model that answers when no other is configured.", no_args_is_help=True)
+app = typer.Typer(
+    help="The embedded model that answers when no other is configured.", no_args_is_help=True, add_completion=False
+)
 
 
 @app.callback()
