@@ -24,7 +24,8 @@ async def check_models(settings: Settings, agents: AgentsFile) -> AsyncIterator[
     chosen: dict[Selected, AgentSpec] = {}
     for finding in _choose(settings, agents, chosen):
         yield finding
-    async with open_models(settings, agents) as models:
+    once = settings.model_copy(update={"model_retries": 0})  # that it is asked again would be taken for its answer
+    async with open_models(once, agents) as models:
         for selected, agent in chosen.items():
             if selected.provider == "embedded":
                 yield _check_embedded(settings)
