@@ -2,7 +2,6 @@
 
 import pytest
 from pydantic import JsonValue
-from structlog.testing import capture_logs
 
 from config.agents import AgentSpec
 from server.errors import ApiError, Conflict, Invalid, NotFound
@@ -111,12 +110,6 @@ async def test_patch_that_does_not_fit_changes_nothing_and_says_where(
         await house.registry.update("general", patch)
     assert (refusal.value.code, refusal.value.pointer) == (code, pointer)
     assert await house.registry.get("general") == before
-
-
-async def test_policy_that_nothing_keeps_yet_is_said_aloud(house: House) -> None:
-    with capture_logs() as said:
-        await house.registry.update("general", {"policies": {"redact": ["email"], "sql": {"tables": []}}})
-    assert [(line["agent"], line["policy"]) for line in said if "policy" in line] == [("general", "redact")]
 
 
 async def test_agent_is_made_once_and_with_a_known_model(house: House) -> None:
