@@ -42,7 +42,7 @@ class HeldText:
         return replaced(text[:end], [each for each in found if each.end <= end], start)
 
     def _let_go_of_much(self, text: str, end: int, found: list[Finding]) -> str:
-        unending = any(each.start == end and each.end >= len(text) - 1 for each in found)
+        unending = any(each.since == end and each.end >= len(text) - 1 for each in found)
         shown = self._let_go(text, end if unending else len(text), found)
         self._held = self._held[:_ENOUGH]
         return shown
@@ -50,6 +50,6 @@ class HeldText:
 
 def _before_what_reaches_over(place: int, found: list[Finding]) -> int:
     for finding in reversed(found):
-        if finding.start < place < finding.end:
-            place = finding.start
+        if finding.since < place < finding.end:
+            place = finding.since
     return place

@@ -32,6 +32,8 @@ class Finding:
     start: int
     end: int
     instead: str
+    since: int
+    """Where that begins by which it was known, such as the name of a field: that is shown."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,9 @@ class Redactor:
                 return [self.value(each, kinds) for each in value]
             case dict():
                 return {self.text(key, kinds): self._field(key, each, kinds) for key, each in value.items()}
+            case int() | float() if not isinstance(value, bool):
+                # a card's number may be one
+                return value if (shown := self.text(str(value), kinds)) == str(value) else shown
             case _:
                 return value
 
@@ -94,7 +99,7 @@ class Redactor:
         self, text: str, kinds: Collection[Redaction] = (), *, fields: bool = False, start: int = 0
     ) -> list[Finding]:
         """Looks through the text from `start` on; what stands before it is seen, and left alone."""
-        found = [Finding(*match.span(), HIDDEN) for match in self._find_known(text, start)]
+        found = [Finding(*match.span(), HIDDEN, match.start()) for match in self._find_known(text, start)]
         patterns = _build_patterns(frozenset(kinds), fields=fields)
         if patterns.likely.search(text):
             for compiled, pattern in patterns.one_by_one:
@@ -139,17 +144,19 @@ def _find(compiled: re.Pattern[str], pattern: Pattern, text: str, start: int) ->
     if pattern.marks and not any(mark in text for mark in pattern.marks):
         return
     for match in compiled.finditer(text, start):
-        if (instead := pattern.instead(match.group())) is not None:
-            yield Finding(*match.span(), instead)
+        if (hidden := pattern.hidden(match.group())) is not None:
+            yield Finding(match.start() + hidden.start, match.start() + hidden.stop, pattern.instead, match.start())
 
 
 def _merge(found: list[Finding]) -> list[Finding]:
-    """Puts findings in order. Of those that overlap nothing is shown but what a wider one shows of itself."""
+    """Puts findings in order. Those that overlap become one, which tells nothing unless all of them are personal."""
     merged: list[Finding] = []
     for finding in sorted(found, key=lambda each: (each.start, -each.end)):
         if not merged or finding.start >= merged[-1].end:
             merged.append(finding)
-        elif finding.instead == HIDDEN:
+        else:
             before = merged[-1]
-            merged[-1] = Finding(before.start, max(before.end, finding.end), HIDDEN)
+            instead = HIDDEN if finding.instead == HIDDEN else before.instead
+            end, since = max(before.end, finding.end), min(before.since, finding.since)
+            merged[-1] = Finding(before.start, end, instead, since)
     return merged

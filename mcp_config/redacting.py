@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import binascii
+import contextlib
+import json
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
@@ -40,12 +42,26 @@ def redacted(redactor: Redactor, kinds: Collection[Redaction]) -> Wrapper:
 
 async def redact_text(redactor: Redactor, text: str, kinds: Collection[Redaction]) -> str:
     if len(text) <= _AT_ONCE:
-        return redactor.text(text, kinds, fields=True)
+        return _redact_at_once(redactor, text, kinds)
     held, parts = HeldText(redactor, kinds, fields=True), list[str]()
     for start in range(0, len(text), _AT_ONCE):
         parts.append(held.feed(text[start : start + _AT_ONCE]))
         await asyncio.sleep(0)
     return "".join([*parts, held.end()])
+
+
+def _redact_at_once(redactor: Redactor, text: str, kinds: Collection[Redaction]) -> str:
+    """What is JSON stays JSON: a number that is hidden becomes a text, a key cut short ends where its text ends."""
+    shown = redactor.text(text, kinds, fields=True)
+    if shown == text or not text.lstrip().startswith(("{", "[")):
+        return shown
+    with contextlib.suppress(ValueError, RecursionError):
+        data = json.loads(text)
+        try:
+            json.loads(shown)
+        except ValueError:
+            return json.dumps(redactor.value(data, kinds), ensure_ascii=False)
+    return shown
 
 
 async def _redact_blob(redactor: Redactor, blob: Blob, kinds: Collection[Redaction]) -> Blob:

@@ -1,5 +1,6 @@
 """What the redactor hides, what it leaves alone, and that pieces are treated like the whole."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 from config.agents import Redaction
 from config.held_text import HeldText
 from config.redaction import Redactor
+from mcp_config.redacting import redact_text
 
 SECRET = 'canary/Secret+value=42 "ü" x'
 KINDS: tuple[Redaction, ...] = ("email", "phone", "card", "iban", "ip")
@@ -96,6 +98,33 @@ def test_fields_that_are_called_like_secrets_are_hidden() -> None:
     }
     hidden = {"password": "[hidden]", "api-key": "[hidden]", "token_count": 3}
     assert REDACTOR.value(given) == {"to": "ann", "auth": hidden, "notes": [{"cookie": "[hidden]"}]}
+
+
+def test_a_known_secret_in_a_field_leaves_the_field_standing() -> None:
+    text = '{"A": "b", "password": "s3cret-of-the-house", "url": "db://app:s3cret-of-the-house@db"}'
+    shown = '{"A": "b", "password": "[hidden]", "url": "db://app:[hidden]@db"}'
+    assert REDACTOR.text(text, fields=True) == shown
+
+
+def test_a_long_field_is_hidden_to_its_end() -> None:
+    assert REDACTOR.text(json.dumps({"token": "x " * 9_000, "a": 1}), fields=True) == '{"token": "[hidden]", "a": 1}'
+
+
+WORDS = st.sampled_from([SECRET, *SHOWN, "s3cret-of-the-house", "a", 'b"', "it's 'token': 'x", "\\", "\n", "{", ""])
+NAMES = st.sampled_from(["password", "api-key", "note", "my_token", "s3cret-of-the-house", "a 'b'"])
+DATA = st.recursive(
+    WORDS | st.sampled_from([None, True, 1.5, 7, 4111111111111111]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.dictionaries(NAMES, DATA, max_size=4), apart=st.sampled_from([None, 2]))
+def test_what_is_json_stays_json(data: dict[str, JsonValue], apart: int | None) -> None:
+    shown = asyncio.run(redact_text(REDACTOR, json.dumps(data, indent=apart), KINDS))
+    assert isinstance(json.loads(shown), dict)
+    assert "s3cret" not in shown and "4111" not in shown and "canary" not in shown
 
 
 def test_a_file_is_searched_as_bytes() -> None:
