@@ -12,7 +12,7 @@ import pytest
 from websockets import ClientConnection, ConnectionClosed, Subprotocol, connect
 
 from tests.http.serving import ADMIN_KEY, OTHER_KEY, USER_KEY, Served, build_settings, follow, open_served, start_run
-from tests.support.scripted_model import Replies, ScriptedModel, says
+from tests.support.scripted_model import Replies, ScriptedModel, prompted, says
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -157,6 +157,7 @@ async def test_a_server_that_stops_says_to_come_again(tmp_path: Path, model: Scr
 @pytest.mark.slow
 async def test_a_reader_that_takes_nothing_is_dropped(tmp_path: Path, model: ScriptedModel) -> None:
     model.when(says("socket slow"), Replies.text(*("x" * 400_000 for _ in range(30))))
+    model.when(prompted("running summary"), Replies.text("It was about x."))
     settings = build_settings(tmp_path, model.base_url, mcp_servers='{"mcpServers": {}}', reader_timeout=1)
     async with open_served(settings) as served, served.client(USER_KEY) as client:
         run_id = (await start_run(client, "socket slow"))["id"]
