@@ -63,7 +63,7 @@ class EventStream(StreamingResponse):
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _end(sending, leaving)
+            await end_tasks(sending, leaving)
 
     @override
     async def stream_response(self, send: Send) -> None:
@@ -126,7 +126,7 @@ async def pulsed(
             elif not await ahead.stirs(heartbeat):
                 yield HEARTBEAT
     finally:
-        await _end(reading, drained)
+        await end_tasks(reading, drained)
 
 
 class _ReadAhead:
@@ -169,7 +169,8 @@ async def _framed(events: AsyncIterator[Logged]) -> AsyncGenerator[bytes, None]:
         yield frame(event)
 
 
-async def _end(*tasks: asyncio.Task[Any]) -> None:
+async def end_tasks(*tasks: asyncio.Task[Any]) -> None:  # Any: they bring different things
+    """Cancels the tasks and waits for them; what they bring or raise is nobody's any more."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

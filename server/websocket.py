@@ -8,14 +8,14 @@ import base64
 import binascii
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from graph.events import TERMINAL
 from server.errors import ApiError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
-from server.sse import Logged
+from server.sse import Logged, end_tasks
 
 PROTOCOL: Final = "open-agent.events"
 """What a browser offers, and is given, beside its key."""
@@ -73,7 +73,7 @@ async def send_events(
         if ending and not leaving.done():
             await _close(socket, *ending)
     finally:
-        await _end(sending, leaving, drained)
+        await end_tasks(sending, leaving, drained)
 
 
 async def _send(socket: WebSocket, events: AsyncGenerator[Logged, None], patience: float) -> bool:
@@ -111,9 +111,3 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
     with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await socket.close(code, reason)
-
-
-async def _end(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
