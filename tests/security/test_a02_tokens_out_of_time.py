@@ -63,7 +63,7 @@ def token(**changes: object) -> str:
         {"sub": "open-agent"},
         {"sub": "openwebui:u-1"},
     ],
-    ids=str,
+    ids="-".join,
 )
 async def test_token_whose_claims_do_not_hold_is_refused(shared: Door, changes: dict[str, object]) -> None:
     told = await shared.refusal(token(**changes))
@@ -149,7 +149,7 @@ async def test_subject_owns_and_roles_and_scopes_say_what_it_may(shared: Door) -
         ({"jwt_secret": SECRET, "jwt_roles": "boss=x"}, "JWT_ROLES: entry 1"),
         ({"jwt_jwks_url": "file:///etc/passwd"}, "JWT_JWKS_URL"),
     ],
-    ids=str,
+    ids="-".join,
 )
 def test_settings_that_would_take_what_they_should_not_are_refused(
     tmp_path: Path, more: dict[str, object], said: str
