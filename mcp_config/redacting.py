@@ -7,13 +7,13 @@ import contextlib
 import json
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 from config.agents import Redaction
 from config.held_text import HeldText
 from config.redaction import Redactor
 from mcp_config.path import Wrapper
-from mcp_config.tools import Blob, CallTool, JsonObject, ToolCall, ToolResult
+from mcp_config.tools import Blob, CallTool, JsonObject, ToolCall, ToolResult, ToolSpec
 
 _AT_ONCE: Final = 64 * 1024
 """Characters: longer results are gone through piece by piece, so that nobody else waits for one of them."""
@@ -38,6 +38,17 @@ def redacted(redactor: Redactor, kinds: Collection[Redaction]) -> Wrapper:
         )
 
     return redact
+
+
+def redact_spec(redactor: Redactor, spec: ToolSpec) -> ToolSpec:
+    """What a server says of its tool may hold its own secrets, too."""
+    return replace(
+        spec,
+        description=redactor.text(spec.description),
+        input_schema=cast(JsonObject, redactor.value(spec.input_schema)),
+        model_schema=cast(JsonObject, redactor.value(spec.model_schema)),
+        annotations=cast(JsonObject, redactor.value(dict(spec.annotations))),
+    )
 
 
 async def redact_text(redactor: Redactor, text: str, kinds: Collection[Redaction]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_core.tools import BaseTool
 from typing_extensions import override
@@ -37,7 +37,7 @@ from mcp_config.path import (
     written_down,
 )
 from mcp_config.rates import build_rates
-from mcp_config.redacting import redacted
+from mcp_config.redacting import redact_spec, redacted
 from mcp_config.sdk import build_langchain_tool
 from mcp_config.server_config import ServerConfig
 from mcp_config.tools import (
@@ -173,7 +173,8 @@ class ToolRegistry(ToolBox):
 
     def _offered(self, name: str, definition: Definition, source: Connection | LocalTool) -> OfferedTool:
         settings = build_settings(self._policies, name)
-        return build_offer(name, definition, source, settings, self.deadlines.call, self._guards.max_result)
+        tool = build_offer(name, definition, source, settings, self.deadlines.call, self._guards.max_result)
+        return replace(tool, spec=redact_spec(self._guards.redactor, tool.spec))
 
     def _tell_once(self, warning: str) -> None:
         if warning not in self._told:

@@ -1,9 +1,12 @@
 """`open-agent gateway`: the MCP gateway alone, for an API elsewhere and for MCP clients. It knows no agents."""
 
 import asyncio
+from itertools import chain
 
 from config.errors import ConfigError
 from config.known_secrets import find_secrets
+from mcp_config.server_variables import build_variables
+from mcp_config.servers_file import load_servers
 from server.cli.serve import HostOption, PortOption, stop_for
 from server.cli.settings import settings_or_exit
 from server.errors import ApiError
@@ -19,7 +22,9 @@ def gateway(host: HostOption = None, port: PortOption = None) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         bound = bind(settings.host, settings.port)
         keys = load_api_keys(settings, "service")
-        configure_logs(settings.log_level, settings.log_format, find_secrets(settings, keys))
+        servers = load_servers(settings.mcp_servers, build_variables(settings))
+        secrets = find_secrets(settings, keys, chain.from_iterable(server.secrets for server in servers))
+        configure_logs(settings.log_level, settings.log_format, secrets)
 
         from server.cli.process import GATEWAY, serve_until_told  # noqa: PLC0415 - seconds, and only now
 

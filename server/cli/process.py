@@ -44,7 +44,8 @@ async def serve_until_told(
     def tell() -> None:
         if settings.log_format == "json":
             # such a log is collected and read by many: it says where the key is
-            _log.info("open-agent is up", address=address_of(bound), api_key=where_the_key_is(settings))
+            # (a field called `api_key` would be hidden)
+            _log.info("open-agent is up", address=address_of(bound), key=where_the_key_is(settings))
             return
         generated = None if settings.api_keys else keys[0].key.get_secret_value()
         print(product.banner(address_of(bound), generated), flush=True)

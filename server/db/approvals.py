@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import exists, select
 
 from config.ids import derive_id
+from config.redaction import Redactor
 from graph.events import ApprovalResolved
-from mcp_config.tools import Answer, Caller, ToolCall
+from mcp_config.tools import Answer, Caller, JsonObject, ToolCall
 from server.approval_resources import Approval
 from server.db.database import Database
 from server.db.events import EventLog
@@ -42,8 +43,9 @@ class Settled:
 
 
 class Approvals:
-    def __init__(self, database: Database, events: EventLog, patience: timedelta) -> None:
-        self._database, self._events, self._patience = database, events, patience
+    def __init__(self, database: Database, events: EventLog, patience: timedelta, redactor: Redactor) -> None:
+        """What is to be called is kept as it was meant, and shown by `redactor`."""
+        self._database, self._events, self._patience, self._redactor = database, events, patience, redactor
 
     async def ask(self, call: ToolCall, rule: str) -> Approval:
         """Puts the question whether a call that no run makes may be made."""
@@ -68,14 +70,14 @@ class Approvals:
             session.add(row)
             await session.flush()
             await once.note(session, row.id)
-            return _resource(row, None)
+            return self._shown(row)
 
         return await self._database.write(work)
 
     async def get(self, owner: str, approval_id: str) -> Approval:
         """Raises: NotFound."""
         async with self._database.read() as session:
-            return await _read(session, await _get(session, owner, approval_id))
+            return await self._read(session, await _get(session, owner, approval_id))
 
     async def find_call(self, owner: str, approval_id: str) -> ToolCall:
         """Returns the call that is asked about, as it was made. Raises: NotFound."""
@@ -89,7 +91,7 @@ class Approvals:
         rows = rows.where(ApprovalRow.status == status) if status else rows
         rows = rows.where(ApprovalRow.run_id == run_id) if run_id else rows
         async with self._database.read() as session:
-            page = await page_of(session, rows, ApprovalRow.id, query, lambda row: _resource(row, None))
+            page = await page_of(session, rows, ApprovalRow.id, query, self._shown)
             made = await _calls_made(session, [approval.call_id for approval in page.data])
         data = [approval.model_copy(update={"tool_call": made.get(approval.call_id)}) for approval in page.data]
         return page.model_copy(update={"data": data})
@@ -120,7 +122,7 @@ class Approvals:
             await session.flush()
             ready = await self._settle(session, run, row, answer) if run else False
             await once.note(session, approval_id)
-            return Settled(await _read(session, row), run.id if run and ready else None)
+            return Settled(await self._read(session, row), run.id if run and ready else None)
 
         return await self._database.write(work)
 
@@ -173,6 +175,13 @@ class Approvals:
             found = [(_call(row), _answer(row)) for row in await session.scalars(rows)]
         return [(call, answer) for call, answer in found if answer]
 
+    async def _read(self, session: ReadSession, row: ApprovalRow) -> Approval:
+        return self._shown(row, (await _calls_made(session, [row.call_id])).get(row.call_id))
+
+    def _shown(self, row: ApprovalRow, made: MadeCall | None = None) -> Approval:
+        shown = self._redactor.value({"arguments": row.arguments, "edited": row.edited, "reason": row.reason})
+        return _resource(row, made).model_copy(update=cast(JsonObject, shown))
+
     async def _settle(self, session: WriteSession, run: RunRow, row: ApprovalRow, answer: Answer) -> bool:
         """Tells the run's log, and returns whether the run is now queued again."""
         event = ApprovalResolved(
@@ -220,10 +229,6 @@ async def _has_open(session: WriteSession, run_id: str) -> bool:
 async def _calls_made(session: ReadSession, call_ids: Sequence[str]) -> dict[str, MadeCall]:
     rows = await session.scalars(select(ToolCallRow).where(ToolCallRow.id.in_(call_ids)))
     return {row.id: call_resource(row) for row in rows}
-
-
-async def _read(session: ReadSession, row: ApprovalRow) -> Approval:
-    return _resource(row, (await _calls_made(session, [row.call_id])).get(row.call_id))
 
 
 def _call(row: ApprovalRow) -> ToolCall:

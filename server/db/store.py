@@ -82,7 +82,7 @@ async def open_store(
             runs=Runs(database),
             events=events,
             tool_calls=ToolCalls(database, redactor),
-            approvals=Approvals(database, events, approval_patience),
+            approvals=Approvals(database, events, approval_patience, redactor),
             asked=AskedQuestions(database),
             spending=Spendings(database),
             artifacts=Artifacts(database),

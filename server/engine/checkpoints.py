@@ -6,7 +6,7 @@ A database that is away for a while is waited for: it costs time, no run.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +161,14 @@ class _SqliteSaver(_Patient, AsyncSqliteSaver):
         async with self.lock, self.conn.execute("SELECT DISTINCT thread_id FROM checkpoints") as rows:
             return [row[0] async for row in rows]
 
+    @override
+    async def adelete_thread(self, thread_id: str) -> None:
+        await super().adelete_thread(thread_id)
+        # the write-ahead log would go on telling what the run's tools were given
+        with suppress(aiosqlite.OperationalError):  # it is read just now: the next run's end does it
+            async with self.lock, self.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)"):
+                pass
+
 
 class _PostgresSaver(_Patient, AsyncPostgresSaver):
     def __init__(self, pool: Pool, serde: JsonPlusSerializer) -> None:
@@ -202,7 +210,7 @@ async def _open_sqlite(data_dir: Path) -> AsyncIterator[Checkpoints]:
         raise Unavailable("database_unavailable", f"{path} cannot be opened; make its folder writable.") from error
     try:
         # FULL: what a model asked for must be as durable as what was then done, or it would be asked, and done, again.
-        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL"):
+        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             await connection.execute(f"PRAGMA {pragma}")
         saver = _SqliteSaver(connection, _strict())
         await saver.setup()

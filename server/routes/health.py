@@ -96,12 +96,13 @@ async def _database(app: Application) -> Literal["ready", "failed"]:
 @router.get("/v1/info", operation_id="get_info", dependencies=[needs_key], responses=problems())
 async def get_info(app: App, caller: Caller) -> Info:
     """The version, and how models and tool servers are, with reasons."""
-    models, servers = app.models.health().items(), app.tools.health().items()
+    # the reasons may be a server's last words
+    models, servers, clean = app.models.health().items(), app.tools.health().items(), app.redactor.text
     return Info(
         version=VERSION,
-        models={name: PartHealth(state=model.state, detail=model.detail) for name, model in models},
+        models={name: PartHealth(state=model.state, detail=clean(model.detail)) for name, model in models},
         mcp_servers={
-            name: ServerHealth(state=server.state, detail=server.detail, sandbox=server.sandbox)
+            name: ServerHealth(state=server.state, detail=clean(server.detail), sandbox=server.sandbox)
             for name, server in servers
         },
     )

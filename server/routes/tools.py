@@ -8,7 +8,7 @@ from fastapi import Response
 from config.ids import new_id
 from graph.events import Failure
 from mcp_config import tools
-from mcp_config.quarantine import CHANGED, ChangedAgain, NoChange
+from mcp_config.quarantine import CHANGED, Change, ChangedAgain, NoChange
 from mcp_config.registry import UnknownTool
 from server.application import Application
 from server.approval_resources import Approval
@@ -45,7 +45,7 @@ async def list_tools(app: App, caller: Caller, page: WantedNames) -> Page[Tool]:
 @router.get("/changes", operation_id="list_tool_changes", responses=problems(403))
 async def list_tool_changes(app: App, admin: Admin, page: WantedNames) -> Page[ToolChange]:
     """Lists the definitions that nobody has approved: new ones, and changed ones, whose tools are put aside."""
-    changes = [ToolChange.model_validate(asdict(change)) for change in app.tools.quarantine.changes()]
+    changes = [_change(app, change) for change in app.tools.quarantine.changes()]
     return build_page(changes, lambda change: change.tool, page)
 
 
@@ -63,7 +63,7 @@ async def approve_tool(app: App, admin: Admin, name: ToolName, wanted: ToolAppro
         raise Conflict("tool_changed_again", f"{name} has changed again; look at GET /v1/tools/changes.") from error
     except OSError as error:
         raise Unavailable("lock_not_written", f"The approval cannot be kept: {error.strerror}. Try later.") from error
-    return ToolChange.model_validate(asdict(change))
+    return _change(app, change)
 
 
 @router.get("/{name}", operation_id="get_tool", responses=problems(404))
@@ -116,6 +116,10 @@ async def invoke_tool(
         error=failure,
         artifact_id=result.artifact_id,
     )
+
+
+def _change(app: Application, change: Change) -> ToolChange:
+    return ToolChange.model_validate(app.redactor.value(asdict(change)))
 
 
 async def _tell_again(app: Application, caller: Principal, made: str) -> ToolCall | Response:

@@ -96,7 +96,7 @@ async def in_the_log(process: Process) -> Running:
         assert line, log
         log += line
     told = json.loads(line)
-    return Running(process, told["address"], text_of(told["api_key"].removeprefix("in ")), log + line)
+    return Running(process, told["address"], text_of(told["key"].removeprefix("in ")), log + line)
 
 
 def text_of(path: str) -> str:
