@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, get_args
@@ -20,11 +21,31 @@ LEVELS: Final[Sequence[str]] = get_args(types.LoggingLevel)
 Context = RequestContext[ServerSession, Any, Any]  # the SDK's own types for what it is given and gives back
 _MAX_WAITING: Final = 100
 """Notices for one request that are not sent yet; a server that floods loses the rest."""
+_AT_ONCE: Final = 100
+_EACH_SECOND: Final = 20.0
+"""Notices that one request's client is sent; what its server says faster is dropped, before any work is done on it."""
 _LAST_SECONDS: Final = 1.0
 
 
 class _Anything(BaseModel):
     model_config = ConfigDict(extra="allow")
+
+
+class Pace:
+    """A bucket of notices: so many may come at once, and so many more each second."""
+
+    def __init__(self, at_once: float = _AT_ONCE, each_second: float = _EACH_SECOND) -> None:
+        self._most, self._each_second = at_once, each_second
+        self._left, self._seen = at_once, time.monotonic()
+
+    def admits(self) -> bool:
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._seen) * self._each_second)
+        self._seen = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 @dataclass(frozen=True)
@@ -37,10 +58,11 @@ class GatewayClient:
     samples: bool
     """Whether its model may be asked at all."""
     outgoing: asyncio.Queue[types.ServerNotification | None]
+    pace: Pace
 
     def progressed(self, progress: float, total: float | None, message: str | None) -> None:
         token = self.context.meta.progressToken if self.context.meta else None
-        if token is not None:
+        if token is not None and self.pace.admits():
             params = types.ProgressNotificationParams(
                 progressToken=token,
                 progress=progress,
@@ -51,7 +73,7 @@ class GatewayClient:
 
     def logged(self, params: Params) -> None:
         with contextlib.suppress(ValidationError, ValueError):
-            if LEVELS.index(str(params.get("level"))) >= LEVELS.index(self.level):
+            if LEVELS.index(str(params.get("level"))) >= LEVELS.index(self.level) and self.pace.admits():
                 logged = types.LoggingMessageNotificationParams.model_validate(self.redactor.value(params))
                 self._put(types.ServerNotification(types.LoggingMessageNotification(params=logged)))
 
@@ -101,7 +123,7 @@ async def open_client(
     context: Context, level: str, redactor: Redactor, *, samples: bool
 ) -> AsyncIterator[GatewayClient]:
     """Yields the client of the request at hand; what it was still to be told is sent before this is left."""
-    client = GatewayClient(context, level, redactor, samples, asyncio.Queue(_MAX_WAITING))
+    client = GatewayClient(context, level, redactor, samples, asyncio.Queue(_MAX_WAITING), Pace())
     pumping = asyncio.create_task(_quietly(client))
     try:
         yield client
