@@ -19,6 +19,8 @@ Action = Literal[
     "policy.replace",
     "token.create",
     "token.revoke",
+    "credential.set",
+    "credential.delete",
     "principal.act_as",
 ]
 

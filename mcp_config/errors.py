@@ -1,6 +1,8 @@
 """What can go wrong with a call beyond our doors. Each has a stable code; the text is for the model.
 
 ToolError
+├── CredentialMissing   credential_missing   its caller has stored none for it
+├── CredentialRefused   credential_refused   the one that its caller stored is not taken
 ├── ServerUnavailable   server_unavailable   it is not up, and why
 ├── ServerLost          server_lost          it went away with the call in flight
 │   └── ServerRefused   server_lost          it answered with an HTTP error
@@ -17,6 +19,14 @@ from mcp_config.tools import CallStatus
 class ToolError(Exception):
     code: ClassVar[str]
     status: ClassVar[CallStatus] = "error"
+
+
+class CredentialMissing(ToolError):
+    code = "credential_missing"
+
+
+class CredentialRefused(ToolError):
+    code = "credential_refused"
 
 
 class ServerUnavailable(ToolError):

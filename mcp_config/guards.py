@@ -8,6 +8,7 @@ from mcp_config.decision import Decision
 from mcp_config.quarantine import Quarantine
 from mcp_config.rates import RateLimits
 from mcp_config.tools import Allowance, Artifacts
+from mcp_config.user_sessions import UserSessions
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Guards:
     max_result: int = 256 * 1024
     """Bytes of a result that are handed on, where no policy says otherwise."""
     redactor: Redactor = field(default_factory=Redactor)
+    sessions: UserSessions = field(default_factory=UserSessions)
+    """Callers' own, with servers that want a credential of each."""
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,9 @@ from typing import Final
 from config.agents import AgentSpec
 from mcp_config.audit import Audit, build_call_entry
 from mcp_config.connection import Connection
-from mcp_config.content import build_result
 from mcp_config.decision import Decision
 from mcp_config.definitions import Definition
-from mcp_config.errors import ToolError
 from mcp_config.local_tools import LocalTool
-from mcp_config.names import clean_text
 from mcp_config.rates import Rate, RateLimits
 from mcp_config.tools import Allowance, CallTool, Ledger, ToolCall, ToolResult, ToolSpec
 
@@ -136,51 +133,6 @@ def written_down(ledger: Ledger) -> Wrapper:
         return result
 
     return write_down
-
-
-def dispatch(tool: OfferedTool) -> CallTool:
-    """The call itself, within its deadline."""
-
-    match tool.source:
-        case Connection():
-            return _dispatch_to_server(tool.source, tool)
-        case LocalTool():
-            return _dispatch_here(tool.source, tool.timeout)
-
-
-def _dispatch_to_server(connection: Connection, tool: OfferedTool) -> CallTool:
-    async def call(request: ToolCall) -> ToolResult:
-        try:
-            raw = await connection.call(tool.spec.original_name, request.arguments, tool.timeout, request.client)
-        except ToolError as error:
-            text = f"{request.tool} failed: {connection.config.without_secrets(str(error))}"
-            return ToolResult(error.status, text, error.code)
-        return _as_promised(build_result(raw, whole=request.client is not None), tool)
-
-    return call
-
-
-def _as_promised(result: ToolResult, tool: OfferedTool) -> ToolResult:
-    """A structured result that is not what the tool says of itself is still a result, with a warning."""
-    promise, structured = tool.definition.promise, result.structured
-    if promise is None or result.status != "ok":
-        return result
-    wrong = promise.complaint(structured) if isinstance(structured, dict) else "there is no structured result"
-    if not wrong:
-        return result
-    _log.warning("%s: the result is not what its output schema says: %s", tool.spec.name, clean_text(wrong, 300))
-    return replace(result, content=f"[This result does not have the form that the tool promises.]\n{result.content}")
-
-
-def _dispatch_here(tool: LocalTool, seconds: float) -> CallTool:
-    async def call(request: ToolCall) -> ToolResult:
-        try:
-            async with asyncio.timeout(seconds):
-                return await tool.act(request)
-        except TimeoutError:
-            return ToolResult("timeout", f"{request.tool} gave no answer within {seconds:g} seconds.", "timeout")
-
-    return call
 
 
 def _too_often(request: ToolCall, allowances: Sequence[Allowance]) -> str:

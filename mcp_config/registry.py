@@ -18,6 +18,7 @@ from mcp_config.confinement import confine_servers, satisfies
 from mcp_config.connection import Connection, ServerHealth
 from mcp_config.decision import Decision, build_settings, decide, find_refusal, trust
 from mcp_config.definitions import Definition
+from mcp_config.dispatch import dispatch
 from mcp_config.guards import Foresight, Guards
 from mcp_config.keeping import size_cap
 from mcp_config.local_tools import LocalTool
@@ -31,7 +32,6 @@ from mcp_config.path import (
     argument_check,
     audited,
     build_path,
-    dispatch,
     policy,
     rate_limit,
     written_down,
@@ -81,7 +81,7 @@ class ToolRegistry(ToolBox):
         self._told: set[str] = set()
         self.watchers: set[Callable[[], None]] = set()
         """Who is told that there are other tools now."""
-        self.quarantine = guards.quarantine
+        self.quarantine, self.sessions = guards.quarantine, guards.sessions
         self.quarantine.approved = self.gather
 
     @property
@@ -206,7 +206,7 @@ class ToolRegistry(ToolBox):
             size_cap(tool.max_result, self._guards.artifacts),
             redacted(self._guards.redactor, self._hidden_from(call)),
         ]
-        return await build_path(wrappers, dispatch(tool))(call)
+        return await build_path(wrappers, dispatch(tool, self.sessions))(call)
 
     async def reach(self, call: ToolCall, ledger: Ledger, act: CallTool) -> ToolResult:
         """Takes what is no tool's, such as reading a resource, down the same path; rules know it as `call.tool`."""

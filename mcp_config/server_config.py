@@ -1,11 +1,12 @@
 """One configured MCP server, ready to be started: nothing in it is left to expand or to look up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Literal
 from urllib.parse import urlsplit
 
+from config.references import fill_for_user, wanted_of_user
 from mcp_config.names import matches_any
 from mcp_config.sandbox.grants import Grants, Kind, Sandbox
 
@@ -23,6 +24,10 @@ class ServerConfig:
     cwd: str | None = None
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user_headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers with `${user:NAME}` still in them. Calls of such a server go over sessions of their callers' own."""
+    list_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What is sent in their stead on the session that only lists what the server offers."""
     bearer_file: str | None = None
     """Holds a key that is sent as `Authorization: Bearer`; read at each start, so that it may come and change."""
     private: bool = False
@@ -69,6 +74,21 @@ class ServerConfig:
             return arguments[arguments.index("-m") + 1]
         first = next((argument for argument in arguments if not argument.startswith("-")), "")
         return " ".join(filter(None, (PurePath(program).name, _without_folders(first))))
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """What it wants of each user, by name."""
+        return tuple(dict.fromkeys(name for text in self.user_headers.values() for name in wanted_of_user(text)))
+
+    def for_user(self, credentials: Mapping[str, str]) -> "ServerConfig":
+        """Returns what a session of a user's own is opened with.
+
+        Raises:
+            KeyError: a credential that it wants is not there.
+        """
+        filled = {name: fill_for_user(text, credentials) for name, text in self.user_headers.items()}
+        secrets = self.secrets.union(filled.values(), (credentials[name] for name in self.credentials))
+        return replace(self, headers={**self.headers, **filled}, user_headers={}, list_headers={}, secrets=secrets)
 
     def offers(self, tool: str) -> bool:
         """Tells whether the tool of this name is to be offered at all."""

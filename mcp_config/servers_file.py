@@ -26,7 +26,7 @@ from config.checkout import shown_path
 from config.errors import InvalidFile, MissingFile, Mistake
 from config.key_path import KeyPath, shown_key
 from config.model_mistakes import build_mistakes
-from config.references import UndefinedVariable, expand
+from config.references import UndefinedVariable, expand, wanted_of_user
 from config.text_file import load_text
 from config.yaml_document import Document, parse_document
 from mcp_config.sandbox.grants import MEBIBYTE, Grants, Sandbox
@@ -105,6 +105,8 @@ class _Ours(BaseModel):
     required: bool = False
     bearer_file: str | None = None
     """For a server that is reached by `url`: the file that holds the key for it."""
+    list_headers: dict[str, str] = {}
+    """For a server whose `headers` want something of each user: what is sent to learn what it offers."""
     sampling: bool = False
     """Lets it ask the models of MCP clients that call it at `/mcp/{server}`."""
     timeout: PositiveFloat | None = None
@@ -135,7 +137,15 @@ class _Entry(BaseModel):
             raise ValueError("expected either `command` (a program to start) or `url` (a server to reach)")
         if (self.kind == "stdio") != (self.command is not None):
             raise ValueError(f"the transport {self.kind} goes with {'`command`' if self.kind == 'stdio' else '`url`'}")
+        if self.ours.list_headers and not self.user_headers:
+            raise ValueError("`list_headers` goes with `${user:NAME}` in `headers`")
+        if self.user_headers and (self.kind == "stdio" or self.ours.bearer_file):
+            raise ValueError("`${user:NAME}` goes with `url`, and not with `bearer_file`")
         return self
+
+    @property
+    def user_headers(self) -> dict[str, str]:
+        return {name: text for name, text in self.headers.items() if wanted_of_user(text)}
 
     @property
     def kind(self) -> Transport:
@@ -207,7 +217,7 @@ def _expanded(document: Document, variables: Mapping[str, str]) -> Document:
         if isinstance(value, list):
             return [fill(inner, (*path, place)) for place, inner in enumerate(value)]
         try:
-            return expand(value, variables) if isinstance(value, str) else value
+            return expand(value, variables, users=path[2] == "headers") if isinstance(value, str) else value
         except UndefinedVariable as error:
             mistakes.append(Mistake(document.source, document.line(path), shown_key(path), str(error)))
             return value
@@ -243,6 +253,7 @@ def _warn_of_ignored(name: str, file: _File) -> None:
 def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str, str]) -> ServerConfig:
     ours = entry.ours
     kept = _INHERITED if ours.sandbox == "none" and not ours.dangerous else [key for key in _INHERITED if key != "HOME"]
+    headers = {name: text for name, text in entry.headers.items() if name not in entry.user_headers}
     inherited = {key: variables[key] for key in kept if key in variables}
     return ServerConfig(
         name=name,
@@ -251,7 +262,9 @@ def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str
         env={**inherited, **entry.env},
         cwd=entry.cwd,
         url=entry.url or "",
-        headers=entry.headers,
+        headers=headers,
+        user_headers=entry.user_headers,
+        list_headers=ours.list_headers,
         bearer_file=ours.bearer_file,
         private=ours.grant.private,
         prefix=name if ours.prefix is None else ours.prefix,
@@ -266,7 +279,7 @@ def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str
         timeout=ours.timeout or entry.timeout,
         start_timeout=ours.start_timeout,
         obstacle=_obstacle(entry, ours.needs),
-        secrets=build_secrets(written, entry.env, entry.headers, variables),
+        secrets=build_secrets(written, entry.env, [*headers.values(), *ours.list_headers.values()], variables),
     )
 
 

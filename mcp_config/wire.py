@@ -87,7 +87,7 @@ async def _open_sse(config: ServerConfig, lost: asyncio.Future[ToolError], ears:
 def _headers(config: ServerConfig) -> dict[str, str]:
     """Raises: OSError, the file with the key is not there (yet)."""
     if config.bearer_file is None:
-        return dict(config.headers)
+        return {**config.headers, **config.list_headers}
     return {**config.headers, "Authorization": f"Bearer {Path(config.bearer_file).read_text().strip()}"}
 
 

@@ -10,6 +10,7 @@ from mcp_config.tools import Ledger
 from nodes.models.catalog import Models
 from server.completions.terms import Terms
 from server.db.store import Store
+from server.db.user_credentials import UserCredentials
 from server.engine.approving import Approving
 from server.engine.engine import Engine
 from server.engine.memories import Memories
@@ -22,6 +23,8 @@ from server.registry import AgentRegistry
 @dataclass(frozen=True)
 class Application:
     credentials: Credentials
+    user_credentials: UserCredentials
+    """For tool servers that want one of each user."""
     store: Store
     agents: AgentRegistry
     policies: PolicyBook

@@ -16,6 +16,7 @@ from mcp_config.memory_tools import build_memory_tools
 from mcp_config.quarantine import open_quarantine
 from mcp_config.rates import open_rate_limits
 from mcp_config.registry import Deadlines, open_registry
+from mcp_config.user_sessions import open_user_sessions
 from nodes.context import Surroundings
 from nodes.models.catalog import Models, open_models
 from nodes.routing import build_warm_up
@@ -24,6 +25,7 @@ from server.budgets import Budgets
 from server.completions.terms import Terms
 from server.configuration import load_configuration
 from server.db.store import Store, open_store
+from server.db.user_credentials import UserCredentials
 from server.engine.approving import open_approving
 from server.engine.artifacts import ArtifactShelf
 from server.engine.audit import CallAudit
@@ -37,6 +39,7 @@ from server.engine.summarizer import Summarizer
 from server.engine.sweeping import build_keep_for, open_sweeping
 from server.gateway import build_lock
 from server.identity.credentials import open_credentials
+from server.identity.sealing import SEAL_FILE, Seal
 from server.keys import load_api_keys
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
@@ -103,6 +106,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         )
         yield Application(
             credentials=credentials,
+            user_credentials=_build_user_credentials(settings, store),
             store=store,
             agents=agents,
             policies=policies,
@@ -126,8 +130,13 @@ async def _open_guards(
 ) -> AsyncIterator[Guards]:
     audit = CallAudit(store.audit)
     pins = open_quarantine(settings.tools_lock, settings.data_dir / "tools.lock", audit)
-    async with open_rate_limits(settings.redis_url) as rates, pins as quarantine:
-        yield Guards(audit=audit, rates=rates, quarantine=quarantine, artifacts=shelf, redactor=redactor)
+    own = open_user_sessions(_build_user_credentials(settings, store).find, settings.server_start_timeout)
+    async with open_rate_limits(settings.redis_url) as rates, pins as quarantine, own as sessions:
+        yield Guards(audit, rates, quarantine, shelf, redactor=redactor, sessions=sessions)
+
+
+def _build_user_credentials(settings: Settings, store: Store) -> UserCredentials:
+    return UserCredentials(store.database, Seal(settings.data_dir / SEAL_FILE))
 
 
 async def _warm_up(agents: AgentRegistry, models: Models) -> None:

@@ -38,6 +38,7 @@ _TAGS: Final = [
     {"name": "policies", "description": "Which tool calls are allowed, asked about or denied, and how often."},
     {"name": "audit", "description": "Who did what, by which rule, with what outcome."},
     {"name": "tokens", "description": "API keys that are made and revoked here."},
+    {"name": "credentials", "description": "What tool servers know each user by, stored by that user."},
     {"name": "memories", "description": "What agents remember about the caller."},
     {"name": "openai", "description": "The same agents and runs, as OpenAI's clients expect them."},
     {"name": "health", "description": "Is it alive, is it ready, what is it."},

@@ -82,6 +82,9 @@ class Passing:
     # ------------------------------------------------------------------ subscriptions and levels
     async def subscribe(self, request: types.SubscribeRequest, context: Context) -> types.ServerResult:
         home = await self._face.get_home(uri := str(request.params.uri))
+        if home.config.user_headers:  # whose session would be told?
+            message = "This server knows each user by a credential; changes of its resources are not passed on."
+            raise McpError(types.ErrorData(code=types.INVALID_PARAMS, message=message))
         raw = await self._governed(home, "resources/subscribe", {"uri": uri}, context)
         home.standing[uri] = ("resources/subscribe", {"uri": uri})
         self._sessions.subscribed.setdefault(context.session, set()).add(uri)
@@ -121,17 +124,24 @@ class Passing:
         prefix = connection.config.prefix
         call = ToolCall(new_id("call"), f"{prefix}__{method}" if prefix else method, params, caller_of(context))
         failure: ToolError | None = None
+        sessions = self._face.registry.sessions
 
         async def act(request: ToolCall) -> ToolResult:
             nonlocal failure
+            config = connection.config
             try:
                 level, redactor = self._sessions.level(context.session), self._duties.redactor
-                async with open_client(context, level, redactor, samples=False) as client:
-                    raw = await connection.request(method, request.arguments, self._seconds, client)
+                async with (
+                    open_client(context, level, redactor, samples=False) as client,
+                    sessions.join(connection, request.caller.owner) as joined,
+                ):
+                    config = joined.connection.config
+                    raw = await joined.connection.request(method, request.arguments, self._seconds, client)
+                    answer = joined.redactor.value(raw) if joined.redactor else raw
             except ToolError as error:
                 failure = error
-                return ToolResult(error.status, connection.config.without_secrets(str(error)), error.code)
-            return ToolResult("ok", f"[answer to {method}]", structured=raw)
+                return ToolResult(error.status, config.without_secrets(str(error)), error.code)
+            return ToolResult("ok", f"[answer to {method}]", structured=answer)
 
         result = await self._face.registry.reach(call, self._duties.ledger, act)
         if failure is not None:

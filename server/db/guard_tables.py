@@ -1,4 +1,4 @@
-"""The tables of who may do what, and who did: idempotency keys, audit, tokens, policy versions."""
+"""The tables of who may do what, and who did: idempotency keys, audit, tokens, policy versions, credentials."""
 
 from datetime import datetime
 
@@ -83,3 +83,15 @@ class PolicyVersionRow(Row):
     policies: Mapped[ToolPolicies] = mapped_column(JsonOf(ToolPolicies))
     changed_by: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class UserCredentialRow(Row):
+    """What a user proves with, to an upstream tool server, who they are."""
+
+    __tablename__ = "user_credentials"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    """Encrypted: the key to it is not in the database."""
+    updated_at: Mapped[datetime]

@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 
 from config.api_keys import Role
 from server.approval_resources import Resolution
+from server.credential_resources import NewCredential
 from server.resources import Agent, NewConversation, NewFork, NewMessage, NewPolicies, NewRun, Request, Rollback
 from server.token_resources import NewToken
 from server.tool_resources import ToolApproval
@@ -74,3 +75,4 @@ ToolApprovalBody = Annotated[ToolApproval, _example("What was looked at", {"sha2
 PolicyBody = Annotated[NewPolicies, _example("Two rules and two rates", _POLICIES)]
 QuestionBody = Annotated[Question, _example("May the tool agent look at the clock?", _QUESTION)]
 TokenBody = Annotated[NewToken, _example("a service's key", {"name": "ci", "role": "service"})]
+CredentialBody = Annotated[NewCredential, _example("A token of yours", {"value": "your-own-token"})]

@@ -133,3 +133,34 @@ def test_unknown_keys_and_grants_are_warned_of(caplog: pytest.LogCaptureFixture)
     read(a={"command": "x", "autoApprove": ["*"], "icon": "y"})
     assert "a.autoApprove grants nothing here; policies decide" in caplog.text
     assert "a.icon is not used here" in caplog.text
+
+
+def test_what_is_each_users_own_stays_to_be_filled_and_is_no_secret_of_the_file() -> None:
+    entry = {
+        "url": "http://127.0.0.1/mcp",
+        "headers": {"Authorization": "Bearer ${user:TOKEN}", "X-Team": "${TEAM_KEY}"},
+        "x-open-agent": {"list_headers": {"Authorization": "Bearer ${LISTING}"}},
+    }
+    [server] = load_servers(json.dumps({"mcpServers": {"desk": entry}}), {"TEAM_KEY": "team-key", "LISTING": "listing"})
+    assert (server.credentials, server.headers) == (("TOKEN",), {"X-Team": "team-key"})
+    assert "listing" in server.secrets
+    assert not [secret for secret in server.secrets if "user:" in secret]
+    own = server.for_user({"TOKEN": "umas ${user:TOKEN}"})
+    assert (own.headers["Authorization"], own.list_headers) == ("Bearer umas ${user:TOKEN}", {})
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"command": "x", "headers": {"A": "${user:T}"}}, "goes with `url`"),
+        (
+            {"url": "http://h/", "headers": {"A": "${user:T}"}, "x-open-agent": {"bearer_file": "/k"}},
+            "not with `bearer_",
+        ),
+        ({"url": "http://h/", "x-open-agent": {"list_headers": {"A": "b"}}}, "`list_headers` goes with"),
+        ({"url": "http://h/${user:T}"}, "is no reference"),
+    ],
+)
+def test_what_is_each_users_own_has_its_place_in_headers(entry: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidFile, match=said):
+        load_servers(json.dumps({"mcpServers": {"desk": entry}}), {})

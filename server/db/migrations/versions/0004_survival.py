@@ -1,4 +1,4 @@
-"""Approvals, artifacts, summaries, idempotency keys, audit, tokens and policy versions; what runs were asked with."""
+"""Approvals, artifacts, summaries, idempotency keys, audit, tokens, policy versions, credentials; runs' limits."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,7 +7,16 @@ revision = "0004"
 down_revision = "0003"
 
 _UNFINISHED = sa.text("status IN ('queued', 'running', 'requires_action')")
-_TABLES = ("policy_versions", "tokens", "audit", "idempotency_keys", "summaries", "artifacts", "approvals")
+_TABLES = (
+    "user_credentials",
+    "policy_versions",
+    "tokens",
+    "audit",
+    "idempotency_keys",
+    "summaries",
+    "artifacts",
+    "approvals",
+)
 
 
 _APPEND_ONLY = {
@@ -46,6 +55,7 @@ def upgrade() -> None:
     _audit()
     _tokens()
     _policy_versions()
+    _user_credentials()
 
 
 def downgrade() -> None:
@@ -187,4 +197,14 @@ def _policy_versions() -> None:
         sa.Column("policies", sa.Text, nullable=False),
         sa.Column("changed_by", sa.Text, nullable=False),
         _moment("created_at"),
+    )
+
+
+def _user_credentials() -> None:
+    op.create_table(
+        "user_credentials",
+        sa.Column("owner", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("sealed", sa.LargeBinary, nullable=False),
+        _moment("updated_at"),
     )
