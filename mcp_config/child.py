@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
+import psutil
 from typing_extensions import override
 
 from mcp_config.sandbox.confine import Launch, prepare_launch, watched, with_made_folders
@@ -97,27 +98,50 @@ class Child:
             await asyncio.wait_for(self._pipes.exited.wait(), seconds)
 
     def kill(self) -> None:
-        """Ends the whole group at once; the exit shows as usual."""
+        """Ends it and all it has started at once; the exit shows as usual."""
+        started = self._find_started()
         self._signal_group(signal.SIGKILL)
+        _kill(started)
 
     async def end(self, *, at_once: bool) -> None:
-        """Ends the whole group: asks by closing stdin, then by SIGTERM, unless `at_once`; then kills what is left."""
+        """Ends the whole group: asks by closing stdin, then by SIGTERM, unless `at_once`; then kills what is left.
+
+        So it does with what has left the group, as far as it still hangs from the child when this begins.
+        """
+        started = self._find_started()
         if self._process.stdin is not None:
             self._process.stdin.close()
         if not at_once:
             await self.settle(_GRACE_SECONDS)
             if not self._pipes.exited.is_set():
+                started += self._find_started()
                 self._signal_group(signal.SIGTERM)
                 await self.settle(_GRACE_SECONDS)
+        started += self._find_started()
         self._signal_group(signal.SIGKILL)
+        _kill(started)
         await self.settle(_GRACE_SECONDS)
         # not `wait()`: a grandchild that left the group may hold the pipes open
         self._transport.close()
+
+    def _find_started(self) -> list[psutil.Process]:
+        """Returns what descends from the child, in whatever session: when it is gone nobody can tell any more."""
+        if self._pipes.exited.is_set():
+            return []  # its number may be another's by now
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self.pid).children(recursive=True)
+        return []
 
     def _signal_group(self, number: int) -> None:
         # also after the child's exit: its group lives on as long as anything it started
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):  # it has ended; psutil sees to it that it is no other by that number
+            process.kill()
 
 
 @contextlib.asynccontextmanager

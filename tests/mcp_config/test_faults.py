@@ -7,6 +7,7 @@ arguments and schemas in `test_schema.py`, `tests/security/test_a08_…` and `te
 """
 
 import asyncio
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +152,15 @@ async def test_stop_leaves_no_process_within_ten_seconds(mode: str) -> None:
     assert time.monotonic() - began < 10
     assert (await hanging).error_code == "server_lost"
     await until(lambda: not members(groups))
+
+
+async def test_a_process_in_a_session_of_its_own_ends_with_the_server_that_started_it() -> None:
+    async with open_rig(chaos("sick", "runaway")) as rig:
+        await rig.until("sick", "ready")
+        ours = psutil.Process().children(recursive=True)
+        [stray] = next(one for one in ours if "runaway" in one.cmdline()).children()
+        assert os.getsid(stray.pid) == stray.pid
+    await until(lambda: not members({stray.pid}))
 
 
 async def test_crash_does_not_repeat_a_call_though_it_is_repeatable(tmp_path: Path) -> None:

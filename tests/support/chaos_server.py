@@ -67,6 +67,8 @@ class Server:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
             case "grandchild":
                 subprocess.Popen(["sleep", "600"])
+            case "runaway":
+                subprocess.Popen(["sleep", "600"], start_new_session=True)
             case "garbage-flood":
                 while True:
                     raw(b"garbage\n" * 1000)
