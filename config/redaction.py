@@ -85,8 +85,8 @@ class Redactor:
                 return [self.value(each, kinds) for each in value]
             case dict():
                 return {self.text(key, kinds): self._field(key, each, kinds) for key, each in value.items()}
-            case int() | float() if not isinstance(value, bool):
-                # a card's number may be one
+            case int() | float() if kinds and not isinstance(value, bool):
+                # a card's number may be one; our own data, where nothing personal is looked for, keeps its types
                 return value if (shown := self.text(str(value), kinds)) == str(value) else shown
             case _:
                 return value
