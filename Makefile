@@ -54,17 +54,18 @@ layers:
 	@$(bin)/lint-imports --no-logo
 
 quick:
-	@$(pytest) -m "not slow and not model and not browser and not peers"
+	@$(pytest) -m "not slow and not exhaustive and not model and not browser and not peers"
 
 fix: dev ## format, and mend what ruff can
 	@$(bin)/ruff check --fix --quiet . ; $(bin)/ruff format .
 
-test: dev ## run all tests but those of the embedded model and of the browser
-	@$(pytest) -m "not model and not browser and not peers"
+test: dev ## run all tests but those of the embedded model, of the browser, and those that only say it at more length
+	@$(pytest) -m "not exhaustive and not model and not browser and not peers"
 
-faults: dev ## break the real server in every way there is a test for: more points, more readers
+faults: dev ## break the real server in every way there is a test for, at length: more points, more readers
 	@FAULTS_POINTS=$(or $(POINTS),20) FAULTS_READERS=1000 SCHEMATHESIS_EXAMPLES=20 \
 		$(pytest) tests/faults tests/http/test_schemathesis.py
+	@$(pytest) -m exhaustive --ignore=tests/faults
 
 test-model: dev ## run the embedded model end to end (1.1 GB of weights, fetched once)
 	@$(bin)/python -m pytest -m model

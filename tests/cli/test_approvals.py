@@ -116,7 +116,7 @@ async def test_interrupt_leaves_a_question_open_and_the_conversation_comes_back_
     listed = json.loads((await run("approvals", "list", "--json", env=env)).out)
     [waiting] = [each for each in listed if each["arguments"] == {"expression": "999+40"}]
     shown = json.loads((await run("runs", "show", waiting["run_id"], "--json", env=env)).out)
-    conversation = shown["run"]["conversation_id"]
+    conversation = shown["conversation_id"]
     async with open_terminal("chat", "-a", "tool-agent", "-c", conversation, env=env) as terminal:
         await terminal.shows("> ")
         terminal.type("what else\n")

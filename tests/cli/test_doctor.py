@@ -173,6 +173,7 @@ async def test_key_that_the_provider_refuses_is_named(
     assert "sk-wrong" not in ran.out
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_port_that_another_program_has_is_named(set_up: SetUp) -> None:
     with bind("127.0.0.1", 0) as taken:
@@ -184,6 +185,7 @@ async def test_port_that_another_program_has_is_named(set_up: SetUp) -> None:
     assert "is taken" in ran.out
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(("key", "sign"), [(ADMIN_KEY, "✓"), ("another", "-")])
 async def test_port_that_is_ours_is_no_fault(

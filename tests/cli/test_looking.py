@@ -68,6 +68,7 @@ async def test_agents_of_a_file_are_compared_and_applied(served: Served, tmp_pat
     assert (await run("agents", "export", env=env)).out == exported.out
 
 
+@pytest.mark.exhaustive
 async def test_tools_are_listed_shown_and_called(served: Served) -> None:
     await tools_up(served)
     env = surroundings(served.url)
@@ -110,6 +111,7 @@ async def test_runs_are_json_for_scripts(served: Served, model: ScriptedModel) -
     assert [run_events.validate_json(line).seq for line in lines] == list(range(1, len(lines) + 1))
 
 
+@pytest.mark.exhaustive
 async def test_tables_fit_a_terminal_of_80_columns(served: Served, model: ScriptedModel) -> None:
     await finished_run(served, model)
     for arguments in (("agents", "list"), ("tools", "list"), ("runs", "list"), ("runs", "show")):

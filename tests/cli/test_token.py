@@ -27,6 +27,7 @@ async def test_a_key_made_and_revoked_offline_starts_and_stops_in_a_running_serv
     assert made["token"] not in listed.out
 
 
+@pytest.mark.exhaustive
 async def test_without_a_server_a_key_is_printed_alone_on_standard_output(tmp_path: Path) -> None:
     made = await token(tmp_path, "create", "me")
     assert made.out.startswith("oat_")

@@ -112,6 +112,7 @@ async def test_ended_and_unknown_runs_are_told_from_active_ones(store: Store) ->
     assert await store.retention.find_ended([ended, waiting, "run_gone"]) == {ended, "run_gone"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_sqlite_gives_the_room_back(tmp_path: Path) -> None:
     path = tmp_path / "app.db"

@@ -93,6 +93,7 @@ async def test_full_disk_is_named_loses_nothing_written_and_heals(tmp_path: Path
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [500_000, 3000])
 async def test_file_that_may_grow_no_further_is_a_full_disk_and_takes_again_what_was_freed(

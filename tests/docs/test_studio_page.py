@@ -72,6 +72,7 @@ async def answers(url: str, made: asyncio.subprocess.Process) -> None:
     raise AssertionError("make studio ended; its words are in studio.log")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(150)
 async def test_the_page_shows_what_its_blocks_print(scripted_model: ScriptedModel, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ async def test_second_engine_on_the_same_folder_is_refused(tmp_path: Path) -> No
         pass
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_second_engine_on_the_same_postgresql_is_refused_from_another_folder(
     postgres_database: str, tmp_path: Path

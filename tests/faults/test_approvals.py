@@ -122,7 +122,7 @@ async def test_kill_9_around_a_question_makes_nothing_happen_twice(
     scripted_model.when(anything, reply)
     lab = Lab(tmp_path, scripted_model, {"DATABASE_URL": database_url}, POLICIES)
     chance, before = random.Random(extent.seed), Visit(lab, httpx.AsyncClient(), random.Random())
-    for number in range(extent.points):
+    for number in range(extent.points // 2):
         async with lab.serving() as running, running.client() as client:
             visit = Visit(lab, client, chance)
             await Visit(lab, client, chance, before.runs, before.by_hand).settle()

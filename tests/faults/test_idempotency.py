@@ -46,6 +46,7 @@ def _moments(lab: Lab, key: str, posting: asyncio.Task[httpx.Response], extent: 
     return [committed, on_its_way, answered, on_its_way]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(120)
 async def test_retry_after_kill_9_gets_the_one_run(lab: Lab, extent: Extent) -> None:
     lab.model.always(says("just once"), Replies.text("Once."))

@@ -13,6 +13,7 @@ from tests.support.scripted_model import Replies, ScriptedModel, says
 from tests.support.server_process import build_environment, refused, serving
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_what_was_accepted_is_there_after_a_restart(scripted_model: ScriptedModel, tmp_path: Path) -> None:
     scripted_model.when(says("remember me"), Replies.text("I ", "will."))
@@ -40,6 +41,7 @@ async def test_it_is_ready_in_little_time_whatever_its_tool_servers_do(tmp_path:
         assert spent.user + spent.system < 10
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_sigterm_ends_streams_with_a_hint_and_the_run_goes_on_after_the_start(
     scripted_model: ScriptedModel, tmp_path: Path
@@ -88,6 +90,7 @@ async def test_no_secret_reaches_a_log_line(scripted_model: ScriptedModel, tmp_p
     assert "my answer" not in server.log
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_one_data_folder_is_one_servers(tmp_path: Path) -> None:
     environment = build_environment(tmp_path)

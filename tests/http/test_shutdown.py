@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 GRACE = 6
 
 
+@pytest.mark.exhaustive
 async def test_a_busy_server_goes_within_its_grace_and_loses_nothing(
     scripted_model: ScriptedModel, tmp_path: Path
 ) -> None:

@@ -154,6 +154,7 @@ async def test_a_server_that_stops_says_to_come_again(tmp_path: Path, model: Scr
     await connecting.__aexit__(None, None, None)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_a_reader_that_takes_nothing_is_dropped(tmp_path: Path, model: ScriptedModel) -> None:
     model.when(says("socket slow"), Replies.text(*("x" * 400_000 for _ in range(30))))

@@ -151,6 +151,7 @@ def second_start(machine: BareMachine, made: Path) -> BareMachine:
 
 @pytest.mark.slow
 class TestInstalled:
+    @pytest.mark.exhaustive
     def test_a_second_start_needs_neither_network_nor_pip(self, second_start: BareMachine) -> None:
         shutil.rmtree(second_start.wheels)
         shutil.rmtree(second_start.bin)
@@ -169,6 +170,7 @@ class TestInstalled:
         assert second_start.run("make", "install").returncode == 0
         assert second_start.installed() == "2.0"
 
+    @pytest.mark.exhaustive
     def test_an_install_that_was_cut_short_is_done_again(self, second_start: BareMachine) -> None:
         venv = second_start.checkout / ".venv"
         (venv / ".installed-run").unlink()

@@ -121,6 +121,7 @@ def test_mirror_steps_in_part_by_part(server: WeightsServer, index: Path, folder
     assert _left(folder) == {"weights.gguf", "weights.gguf.checked"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_tenth_part_comes_after_the_ninth(index: Path, folder: Path) -> None:
     for number in range(1, 11):

@@ -42,7 +42,8 @@ async def test_a14_no_way_leads_out_of_the_sandbox(kind: str, who: str, folder: 
     )
     said, escapes = await visit.communicate()
     assert visit.returncode == 0, escapes.decode() + said.decode()  # also: its signals did not end its visitor
-    assert not [each for each in psutil.process_iter(["cmdline"]) if prison_visit.MARK in str(each.info["cmdline"])]
+    mark = f"sleep-of-the-prisoner-{folder}"
+    assert not [each for each in psutil.process_iter(["cmdline"]) if mark in str(each.info["cmdline"])]
 
 
 async def test_both_sandboxes_are_there_to_be_tried() -> None:

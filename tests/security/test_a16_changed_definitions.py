@@ -80,6 +80,7 @@ async def test_a_model_that_asks_for_it_is_told_and_the_audit_has_it(turned: Hou
     assert (entry["principal"], entry["outcome"], entry["detail"]["kind"]) == ("open-agent", "changed", "changed")
 
 
+@pytest.mark.exhaustive
 async def test_diff_shows_what_changed_and_approve_takes_it_live(turned: House) -> None:
     env = surroundings(turned.served.url)
     shown = await run("tools", "diff", env=env)

@@ -23,7 +23,8 @@ from mcp_config.tools import Caller, ToolCall, Unwritten
 
 PRISONER = Path(__file__).with_name("prisoner.py")
 CANARY = "canary-in-the-parents-environment"
-MARK = "sleep-of-the-prisoner"
+MARK = f"sleep-of-the-prisoner-{''.join(sys.argv[2:3])}"
+"""Tells what this visit has left behind from what another one has."""
 
 ENVIRONMENT = f"""
 import glob
