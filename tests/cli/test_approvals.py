@@ -34,6 +34,7 @@ async def shown_times(terminal: Terminal, text: str, times: int) -> None:
     await until(shown, 15)
 
 
+@pytest.mark.exhaustive
 async def test_chat_says_how_to_approve_and_the_command_does(served: Served, model: ScriptedModel) -> None:
     await tools_up(served)
     model.when(has_result("1003"), Replies.text("It is 1003."))
@@ -100,6 +101,7 @@ async def test_at_the_prompt_a_call_is_approved_edited_or_rejected(served: Serve
     assert "too big" in request.tool_results[0]
 
 
+@pytest.mark.exhaustive
 async def test_interrupt_leaves_a_question_open_and_the_conversation_comes_back_to_it(
     served: Served, model: ScriptedModel
 ) -> None:

@@ -28,6 +28,7 @@ async def test_failed_run_says_why_on_stderr_and_fails(served: Served, model: Sc
     assert len(ran.err.splitlines()) == 1
 
 
+@pytest.mark.exhaustive
 async def test_unknown_agent_and_empty_question_are_refused_in_a_line(served: Served) -> None:
     unknown = await run("chat", "--agent", "nobody", "hello", env=surroundings(served.url))
     assert (unknown.code, len(unknown.err.splitlines())) == (1, 1)

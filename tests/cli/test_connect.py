@@ -47,6 +47,7 @@ async def test_plain_connection_is_entered_beside_others_and_left_off(webui: Sto
     assert [config["enable"] for config in webui.openai["OPENAI_API_CONFIGS"].values()] == [True, False]
 
 
+@pytest.mark.exhaustive
 async def test_second_time_brings_up_to_date_and_keeps_what_an_admin_chose(webui: StoodIn, tmp_path: Path) -> None:
     await connect(webui, tmp_path)
     webui.valves["SHOW_TOOLS"] = False
@@ -63,6 +64,7 @@ async def test_second_time_brings_up_to_date_and_keeps_what_an_admin_chose(webui
     assert webui.openai["OPENAI_API_CONFIGS"]["1"]["enable"]
 
 
+@pytest.mark.exhaustive
 async def test_what_is_wrong_is_told_in_one_line(webui: StoodIn, tmp_path: Path) -> None:
     webui.users["ann@example.com"] = "hers"
     unknown = await connect(webui, tmp_path)

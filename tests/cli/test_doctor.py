@@ -55,6 +55,7 @@ def set_up(tmp_path: Path, scripted_model: ScriptedModel, unused_tcp_port: int) 
     return SetUp(tmp_path, surroundings(**settings))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_sound_set_up_has_nothing_to_mend(set_up: SetUp) -> None:
     set_up.env["MCP_SERVERS"] = json.dumps({"mcpServers": {"time": CLOCK}})
@@ -66,6 +67,7 @@ async def test_sound_set_up_has_nothing_to_mend(set_up: SetUp) -> None:
         assert part in ran.out
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_doctor_changes_nothing(set_up: SetUp) -> None:
     await set_up.doctor()
@@ -132,6 +134,7 @@ def _put_file_where_data_goes(broken: SetUp) -> None:
     (broken.folder / "data").write_text("in the way")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("break_it", "part", "named", "mend"),
@@ -160,6 +163,7 @@ async def test_broken_set_up_is_named_with_its_mend(
     assert any(line.startswith(f"✗ {part} ") and named in line and mend in line for line in faults), ran.out
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_key_that_the_provider_refuses_is_named(
     tmp_path: Path, scripted_model: ScriptedModel, unused_tcp_port: int

@@ -33,6 +33,7 @@ async def evaluate(model: ScriptedModel, folder: Path, *options: str) -> tuple[i
     return process.returncode or 0, printed.decode(), complained.decode()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_right_plans_are_counted_by_agent(scripted_model: ScriptedModel, tmp_path: Path) -> None:
     count = {"agent": "sql-agent", "task": "count"}
@@ -51,6 +52,7 @@ async def test_right_plans_are_counted_by_agent(scripted_model: ScriptedModel, t
     ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_wrong_plan_is_shown_and_fails_the_command(scripted_model: ScriptedModel, tmp_path: Path) -> None:
     scripted_model.when(plans_for("time in Rome?"), Replies.json({"steps": [{"agent": "general"}]}))

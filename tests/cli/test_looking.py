@@ -80,6 +80,7 @@ async def test_tools_are_listed_shown_and_called(served: Served) -> None:
     assert json.loads(whole.out)["result"] == "42"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [(["expression"], 2, "NAME=VALUE"), (["{nonsense"], 2, "JSON object"), (["nonsense=1"], 1, "expression")],
@@ -92,6 +93,7 @@ async def test_wrong_arguments_of_a_tool_are_told(served: Served, arguments: lis
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.exhaustive
 async def test_runs_are_listed_shown_and_followed(served: Served, model: ScriptedModel) -> None:
     env, run_id = surroundings(served.url), await finished_run(served, model)
     assert run_id in (await run("runs", "list", env=env)).out
@@ -102,6 +104,7 @@ async def test_runs_are_listed_shown_and_followed(served: Served, model: Scripte
     assert (tailed.code, "It is 42." in tailed.out) == (0, True)
 
 
+@pytest.mark.exhaustive
 async def test_runs_are_json_for_scripts(served: Served, model: ScriptedModel) -> None:
     env, run_id = surroundings(served.url), await finished_run(served, model)
     assert run_id in [found["id"] for found in json.loads((await run("runs", "list", "--json", env=env)).out)]

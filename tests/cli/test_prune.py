@@ -20,6 +20,7 @@ async def prune(data_dir: Path, *arguments: str) -> Ran:
     return await run("prune", *arguments, env=surroundings(DATA_DIR=str(data_dir), MODEL_PROVIDER="embedded"))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_it_says_what_would_go_and_then_removes_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'app.db'}"
@@ -44,6 +45,7 @@ async def test_it_says_what_would_go_and_then_removes_it(tmp_path: Path) -> None
         assert await checkpoints.run_ids() == [waiting.run_id]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_wrong_age_and_a_folder_without_a_database_are_told_in_words(tmp_path: Path) -> None:
     assert "30d" in (await prune(tmp_path, "--older-than", "a month")).err

@@ -38,6 +38,7 @@ async def test_without_a_server_a_key_is_printed_alone_on_standard_output(tmp_pa
     assert (wrong.code, wrong.err) == (1, "There is no such key.\n")
 
 
+@pytest.mark.exhaustive
 async def test_with_an_address_the_server_is_asked(served: Served) -> None:
     made = await run("token", "create", "far", env=surroundings(served.url))
     async with served.client(made.out.strip()) as far:

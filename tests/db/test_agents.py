@@ -17,6 +17,7 @@ async def _versions(store: Store, **query: object) -> list[int]:
     return [each.version for each in page.data]
 
 
+@pytest.mark.exhaustive
 async def test_versions_go_on_over_deletion_and_return(store: Store) -> None:
     await store.agents.seed([agent("router"), agent("clock")])
     seeded = await store.agents.revision()
@@ -40,6 +41,7 @@ async def test_versions_go_on_over_deletion_and_return(store: Store) -> None:
     assert (await store.agents.created())["clock"] <= second.created_at
 
 
+@pytest.mark.exhaustive
 async def test_what_never_was_is_not_found(store: Store) -> None:
     await store.agents.seed([agent("router"), agent("clock")])
     with pytest.raises(NotFound):

@@ -27,6 +27,7 @@ async def test_no_row_of_the_audit_can_be_changed(store: Store) -> None:
     assert [record.rule for record in (await store.audit.page(AuditQuery())).data] == ["default"]
 
 
+@pytest.mark.exhaustive
 async def test_what_a_run_has_read_is_known_after_a_restart(store: Store) -> None:
     run = await begin(store)
     caller = Caller(OWNER, "general", run.run_id)

@@ -127,12 +127,14 @@ _told = given(story=stories, ending=st.sampled_from(("completed", "failed", "can
 _patient = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.exhaustive
 @_told
 @settings(_patient, max_examples=5)
 async def test_whatever_happens_the_log_keeps_its_laws(store: Store, story: Story, ending: Ending) -> None:
     await check_laws(store, story, ending)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @_told
 @settings(_patient, max_examples=60)

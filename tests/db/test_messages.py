@@ -44,6 +44,7 @@ async def test_messages_posted_during_a_run_come_after_its_answer(store: Store) 
     assert await _contents(store, three.id) == ["one", "first answer", "two", "three"]
 
 
+@pytest.mark.exhaustive
 async def test_each_queued_message_comes_after_the_answer_before_it(store: Store) -> None:
     conversation_id = await converse(store, "one")
     runs = [await queue(store, conversation_id)]
@@ -57,6 +58,7 @@ async def test_each_queued_message_comes_after_the_answer_before_it(store: Store
     assert await _contents(store, last.id) == expected
 
 
+@pytest.mark.exhaustive
 async def test_named_parent_makes_a_branch_and_is_kept(store: Store) -> None:
     conversation_id = await converse(store, "one")
     run = await claim(store, (await queue(store, conversation_id)).id)
@@ -75,12 +77,14 @@ async def test_parent_from_another_conversation_is_refused(store: Store) -> None
     assert (refusal.value.code, refusal.value.pointer) == ("unknown_parent", "/parent_id")
 
 
+@pytest.mark.exhaustive
 async def test_window_of_a_long_conversation_is_its_newest_sixty_messages(store: Store) -> None:
     conversation = await store.conversations.create(OWNER, NewConversation())
     last = [await say(store, conversation.id, str(number)) for number in range(100)][-1]
     assert await _contents(store, last.id) == [str(number) for number in range(40, 100)]
 
 
+@pytest.mark.exhaustive
 async def test_system_messages_hold_however_long_ago_they_were_said(store: Store) -> None:
     conversation = await store.conversations.create(OWNER, NewConversation())
     for rule in ("be brief", "be kind"):
@@ -133,6 +137,7 @@ def _attachment(**changes: object) -> Attachment:
     return Attachment.model_validate({**plain, **changes})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "attachment",
     [

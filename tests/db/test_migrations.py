@@ -80,6 +80,7 @@ async def test_postgresql_without_an_encoding_keeps_text(postgres_url: str) -> N
         assert (await store.conversations.get(OWNER, made.id)).title == "Größe"
 
 
+@pytest.mark.exhaustive
 async def test_processes_that_start_at_the_same_time_migrate_once(database_url: str) -> None:
     await asyncio.gather(*(asyncio.to_thread(migrate, database_url) for _ in range(4)))
     async with open_store(database_url) as one, open_store(database_url) as other:

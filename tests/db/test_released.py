@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 """Each test makes its database version by version."""
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("version", RELEASED)
 async def test_released_database_is_brought_up_to_date_and_used(database_url: str, version: str) -> None:
     make_released(database_url, version)
@@ -32,6 +33,7 @@ async def test_released_database_is_brought_up_to_date_and_used(database_url: st
         assert [each.content for each in page.data][-1] == "Still noon."
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("version", RELEASED)
 async def test_going_back_keeps_what_the_released_version_knew(database_url: str, version: str) -> None:
     make_released(database_url, version)

@@ -42,6 +42,7 @@ async def ended_run(store: Store, *, old: bool) -> tuple[str, str]:
     return run.run_id, run.conversation_id
 
 
+@pytest.mark.exhaustive
 async def test_old_runs_go_and_the_conversation_with_its_messages_stays(store: Store) -> None:
     old, conversation_id = await ended_run(store, old=True)
     young, _ = await ended_run(store, old=False)
@@ -68,6 +69,7 @@ async def test_old_runs_go_and_the_conversation_with_its_messages_stays(store: S
     assert isinstance(events[1], StepStarted)
 
 
+@pytest.mark.exhaustive
 async def test_conversation_goes_on_when_its_runs_are_gone(store: Store) -> None:
     _, conversation_id = await ended_run(store, old=True)
     await store.retention.remove(terms())

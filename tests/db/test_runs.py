@@ -73,6 +73,7 @@ async def test_runs_of_one_conversation_take_turns(store: Store) -> None:
     assert (await claim(store, second)).run_id == second
 
 
+@pytest.mark.exhaustive
 async def test_many_who_claim_one_run_leave_it_to_one(store: Store) -> None:
     run = await queue(store, await converse(store))
     claims = await asyncio.gather(*(store.runs.claim(run.id) for _ in range(20)))

@@ -55,6 +55,7 @@ async def test_displaced_runs_are_marked_with_the_new_ones_coming(store: Store, 
     assert (await claim(store, new.id)).cancel_requested is False
 
 
+@pytest.mark.exhaustive
 async def test_interrupted_question_stays_in_the_branch(store: Store) -> None:
     active = await begin(store)
     later = await say(store, active.conversation_id, "no, this")

@@ -131,6 +131,7 @@ async def test_locked_database_is_waited_for(tmp_path: Path) -> None:
                 await waiting
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_database_locked_for_long_is_unavailable_for_the_moment(tmp_path: Path) -> None:
     path = tmp_path / "app.db"

@@ -59,6 +59,7 @@ async def served(
         yield served
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_the_page_shows_what_its_blocks_print(
     page: PythonPage, served: Served, scripted_model: ScriptedModel, tmp_path: Path

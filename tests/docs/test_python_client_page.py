@@ -12,6 +12,7 @@ from tests.support.waiting import until
 QUESTION = "What time is it in Tokyo right now?"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_the_page_prints_what_it_says(tmp_path: Path, scripted_model: ScriptedModel) -> None:
     for _ in range(2):

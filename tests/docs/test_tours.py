@@ -62,6 +62,7 @@ async def walk(tour: str, served: Served, folder: Path) -> str:
     return printed.decode()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("page", TOURS, ids=lambda page: page.name)
 async def test_the_tour_meets_no_problem(page: Path, served: Served, tmp_path: Path) -> None:
     printed = await walk(tour_of(page), served, tmp_path)
@@ -70,6 +71,7 @@ async def test_the_tour_meets_no_problem(page: Path, served: Served, tmp_path: P
     assert '"code":' not in printed
 
 
+@pytest.mark.exhaustive
 async def test_the_readme_shows_plan_tool_call_answer_and_the_same_bytes_again(served: Served, tmp_path: Path) -> None:
     printed = await walk(tour_of(CHECKOUT / "README.md"), served, tmp_path)
     first, again = re.findall(r"retry: .*?event: run\.completed\n.*?\n\n", printed, flags=re.DOTALL)

@@ -190,6 +190,7 @@ async def test_waiting_run_survives_a_restart_untouched_and_completes_after_it(s
     assert len(site.script.requests) == asked + 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("said", "asks_again"), [("only", True), ("set", False)])
 async def test_waiting_run_whose_checkpoint_is_lost_asks_again_or_ends_with_a_reason(
     site: Site, said: str, asks_again: bool
@@ -235,6 +236,7 @@ async def test_waiting_takes_no_time_of_the_runs_budget(house: House) -> None:
     assert (await house.store.spending.read(run.id)).seconds == before
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_run_killed_around_its_question_ends_right_and_calls_once(site: Site) -> None:
     """Of every state that a crash can leave behind: the log, the question and the checkpoint as they then were."""

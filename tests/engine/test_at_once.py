@@ -20,6 +20,7 @@ def place(database_url: str) -> str:
     return database_url
 
 
+@pytest.mark.exhaustive
 async def test_of_two_processes_one_answers_a_question_and_the_call_is_made_once(site: Site) -> None:
     site.tools = dict(TOOLS)
     site.script.always(has_result(), Replies.text("done"))

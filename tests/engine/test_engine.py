@@ -69,6 +69,7 @@ async def test_conversations_runs_wait_for_one_another_and_others_do_not(
     assert told == ["slow one", "slowly", "next one"]
 
 
+@pytest.mark.exhaustive
 async def test_runs_beyond_the_limit_wait_for_a_slot(site: Site, scripted_model: ScriptedModel) -> None:
     gate = asyncio.Event()
     scripted_model.always(says("x"), Replies.text("done").held(gate))
@@ -81,6 +82,7 @@ async def test_runs_beyond_the_limit_wait_for_a_slot(site: Site, scripted_model:
         assert {(await final(house, run)).status for run in runs} == {"completed"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_readers_see_each_word_as_it_comes(house: House, scripted_model: ScriptedModel) -> None:
     gate = asyncio.Event()
@@ -163,6 +165,7 @@ async def test_cancelling_a_waiting_run_lets_the_one_behind_it_through(
     assert (await final(house, third)).status == "completed"
 
 
+@pytest.mark.exhaustive
 async def test_broken_graph_ends_its_run_with_a_name_and_no_details(
     house: House, scripted_model: ScriptedModel
 ) -> None:

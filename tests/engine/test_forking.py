@@ -86,6 +86,7 @@ async def test_run_of_one_agent_is_forked_to_another_agent(house: House, scripte
     assert await answers(house, forked) == ["I do not know.", "Noon."]
 
 
+@pytest.mark.exhaustive
 async def test_failed_run_is_forked_where_it_failed(house: House, scripted_model: ScriptedModel) -> None:
     scripted_model.when(plans, plan({"agent": "general"}))
     scripted_model.when(

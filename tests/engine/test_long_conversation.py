@@ -15,6 +15,7 @@ from tests.support.scripted_model import Replies, ScriptedModel, anything
 from tests.support.statements import Watch, watching
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_ten_thousand_messages_cost_the_next_run_no_more_work(site: Site, scripted_model: ScriptedModel) -> None:
     scripted_model.always(anything, Replies.text("Hi."))

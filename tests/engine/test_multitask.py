@@ -119,6 +119,7 @@ class Stage:
         return [message.content for message in await self.house.store.messages.branch(answer, 20)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("multitask", ["enqueue", "reject", "interrupt", "rollback"])
 async def test_next_message_succeeds_wherever_the_run_before_it_was_met(

@@ -30,6 +30,7 @@ async def test_made_agent_is_there_for_the_next_run(house: House, scripted_model
     assert (await final(house, await ask(house, "a poem", agent_id="poet"))).status == "completed"
 
 
+@pytest.mark.exhaustive
 async def test_change_is_live_for_the_next_run_and_not_for_one_that_waits(
     house: House, scripted_model: ScriptedModel
 ) -> None:

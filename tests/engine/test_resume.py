@@ -29,6 +29,7 @@ def place(database_url: str) -> str:
     return database_url
 
 
+@pytest.mark.exhaustive
 async def test_stopped_engine_hands_its_run_back_and_the_next_one_ends_it(
     site: Site, scripted_model: ScriptedModel
 ) -> None:
@@ -47,6 +48,7 @@ async def test_stopped_engine_hands_its_run_back_and_the_next_one_ends_it(
         assert await transcript(house, run.conversation_id) == ["hello", "A sentence."]
 
 
+@pytest.mark.exhaustive
 async def test_queued_runs_begin_after_a_restart_in_their_order(site: Site, scripted_model: ScriptedModel) -> None:
     scripted_model.when(says("first"), Replies.text("1").stalled(), Replies.text("1"))
     scripted_model.when(says("second"), Replies.text("2"))
@@ -63,6 +65,7 @@ async def test_queued_runs_begin_after_a_restart_in_their_order(site: Site, scri
         assert [message.content for message in branch] == ["first", "1", "second", "2"]
 
 
+@pytest.mark.exhaustive
 async def test_run_cancelled_while_nobody_carried_it_is_cancelled_at_the_next_start(
     site: Site, scripted_model: ScriptedModel
 ) -> None:
@@ -151,6 +154,7 @@ async def _never(call: ToolCall) -> ToolResult:
     raise AssertionError(call)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_effect_is_not_repeated_after_kill_9(site: Site, scripted_model: ScriptedModel) -> None:
     scripted_model.when(has_result(), Replies.text("I do not know whether it was done."))
@@ -163,6 +167,7 @@ async def test_effect_is_not_repeated_after_kill_9(site: Site, scripted_model: S
     assert (site.folder / "acts").read_text().count("acted") == 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_repeatable_call_is_made_again_after_kill_9(site: Site, scripted_model: ScriptedModel) -> None:
     scripted_model.when(has_result("12:00"), Replies.text("It is noon."))

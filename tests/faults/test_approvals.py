@@ -116,6 +116,7 @@ def reply(request: ScriptedRequest) -> Reply:
     return Replies.text("Done.") if request.tool_results else Replies.tool("lab__act", {"key": asked[1]})
 
 
+@pytest.mark.exhaustive
 async def test_kill_9_around_a_question_makes_nothing_happen_twice(
     tmp_path: Path, scripted_model: ScriptedModel, database_url: str, extent: Extent
 ) -> None:

@@ -43,6 +43,7 @@ def answer_of(log: list[RunEvent]) -> str:
     return "".join(event.delta for event in deltas if event.seq > last[event.step_id])
 
 
+@pytest.mark.exhaustive
 async def test_f11_a_busy_model_is_asked_again_when_it_says(standing: Standing, client: httpx.AsyncClient) -> None:
     busy = Replies.error(429, "slow down", {"Retry-After": "1"})
     standing.model.when(says("F11"), busy, busy, Replies.text("At last."))
@@ -55,6 +56,7 @@ async def test_f11_a_busy_model_is_asked_again_when_it_says(standing: Standing, 
     assert [f"({number} of" in told for number in (1, 2, 3)] == [True, True, False], told
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("status", [500, 502])
 async def test_f12_a_broken_model_is_asked_again_before_it_has_spoken(
     standing: Standing, client: httpx.AsyncClient, status: int
@@ -92,6 +94,7 @@ async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
             yield Standing(lab, running)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("words", ["F13 before", "F13 amid"])
 async def test_f13_a_model_that_falls_silent_is_left_and_the_run_says_so(impatient: Standing, words: str) -> None:
     after = 0 if words == "F13 before" else 1
@@ -134,6 +137,7 @@ async def test_f14_fifty_calls_at_once_are_capped(standing: Standing, client: ht
     assert (len(told), sum("was not made" in each for each in told)) == (50, 50 - MAX_CALLS_AT_ONCE)
 
 
+@pytest.mark.exhaustive
 async def test_f15_a_model_that_turns_in_circles_ends_at_a_named_limit(
     standing: Standing, client: httpx.AsyncClient
 ) -> None:

@@ -80,6 +80,7 @@ def unchunked(raw: bytes | bytearray) -> str:
     return body.decode()
 
 
+@pytest.mark.exhaustive
 async def test_f22_a_thousand_readers_all_get_all_of_it_in_time(
     standing: Standing, client: httpx.AsyncClient, extent: Extent
 ) -> None:
@@ -114,6 +115,7 @@ async def test_f22_a_thousand_readers_all_get_all_of_it_in_time(
     await until(lambda: reads(client, 0))
 
 
+@pytest.mark.exhaustive
 async def test_f23_a_slow_reader_is_dropped_and_resumes_and_the_fast_ones_do_not_notice(
     standing: Standing, client: httpx.AsyncClient
 ) -> None:

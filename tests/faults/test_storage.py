@@ -26,6 +26,7 @@ async def locked(lab: Lab) -> AsyncIterator[sqlite3.Connection]:
         yield other
 
 
+@pytest.mark.exhaustive
 @pytest.mark.xdist_group("faults")
 @pytest.mark.asyncio(loop_scope="session")
 async def test_f16_a_locked_database_is_waited_for_then_unavailable_and_loses_no_run(

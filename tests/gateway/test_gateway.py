@@ -34,6 +34,7 @@ async def test_all_tools_are_offered_by_prefixed_names_and_one_servers_by_its_ow
         assert words(await one.call("echo", text="hello")) == "hello"
 
 
+@pytest.mark.exhaustive
 async def test_calls_are_denied_checked_and_written_down_like_all_others(served: Served) -> None:
     async with open_peer(served, USER_KEY) as peer, served.client(ADMIN_KEY) as admin:
         denied = await peer.call("plain__act", text="x")

@@ -45,6 +45,7 @@ async def open_gateway(folder: Path, servers: Mapping[str, Json]) -> AsyncIterat
         yield served
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_git_time_and_fetch_work_through_the_gateway(tmp_path: Path) -> None:
     code, printed = await run("git", "init", "--quiet", str(tmp_path / "repository"))
@@ -65,6 +66,7 @@ async def test_git_time_and_fetch_work_through_the_gateway(tmp_path: Path) -> No
         assert prompts == ["fetch__fetch"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.peers
 async def test_servers_and_the_inspector_from_npm(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     assert request.config.cache is not None
@@ -97,6 +99,7 @@ async def test_servers_and_the_inspector_from_npm(tmp_path: Path, request: pytes
         assert (code, "inspected" in said) == (0, True), said
 
 
+@pytest.mark.exhaustive
 @pytest.mark.peers
 async def test_the_second_generation_of_the_official_client(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     assert request.config.cache is not None

@@ -109,6 +109,7 @@ async def _takes_its_tools(admin: httpx.AsyncClient) -> None:
     await until(made)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_the_gateway_starts_alone_tells_its_key_and_ends_in_order(tmp_path: Path) -> None:
     environment = build_environment(tmp_path, MCP_SERVERS=json.dumps({"mcpServers": SERVERS}))

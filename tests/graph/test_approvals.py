@@ -112,6 +112,7 @@ async def test_several_questions_of_one_run_are_answered_one_by_one(stage: Stage
     assert keeper.deltas().endswith("All is well")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("abrupt", [True, False])
 @pytest.mark.parametrize("written", [True, False])

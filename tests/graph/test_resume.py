@@ -62,6 +62,7 @@ async def test_run_resumes_from_sqlite_without_repeating_a_finished_call(stage: 
     check_laws(keeper.log)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("abrupt", [True, False])
 @pytest.mark.parametrize("written", [True, False])

@@ -89,6 +89,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             raise
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_langgraph_dev_shows_the_agents_and_streams_runs(scripted_model: ScriptedModel, tmp_path: Path) -> None:

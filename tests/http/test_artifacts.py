@@ -42,6 +42,7 @@ async def clients(
         yield ann, otto
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_big_result_is_previewed_read_on_and_downloaded_byte_for_byte(
     model: ScriptedModel, clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
@@ -90,6 +91,7 @@ async def test_big_result_is_previewed_read_on_and_downloaded_byte_for_byte(
         assert (await otto.get(path)).status_code == 404
 
 
+@pytest.mark.exhaustive
 async def test_tool_that_reads_artifacts_is_not_offered_without_any(
     model: ScriptedModel, clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
 ) -> None:

@@ -40,6 +40,7 @@ def started(folder: Path) -> list[int]:
     return [int(line) for line in pids.read_text().split()] if pids.exists() else []
 
 
+@pytest.mark.exhaustive
 async def test_cancel_ends_what_a_tool_server_has_started(
     model: ScriptedModel, client: httpx.AsyncClient, folder: Path
 ) -> None:

@@ -163,6 +163,7 @@ class TestInstalled:
         assert second_start.run("make", "install").returncode == 0
         assert second_start.installed() == "2.0"
 
+    @pytest.mark.exhaustive
     def test_the_development_install_serves_the_product_too(self, second_start: BareMachine) -> None:
         second_start.lock("2.0")
         assert second_start.run("make", "dev").returncode == 0

@@ -40,6 +40,7 @@ async def test_f06_crash_in_a_call_is_an_error_within_a_second_and_the_server_co
         assert rig.ledger.entries[:2] == ["started sick__act", "error sick__act"]
 
 
+@pytest.mark.exhaustive
 async def test_f07_hanging_call_times_out_and_its_whole_process_group_is_gone() -> None:
     async with open_rig(chaos("sick", "hang"), chaos("well"), policies=hurried("sick__act", 2)) as rig:
         groups = find_groups("hang")
@@ -141,6 +142,7 @@ async def test_talkative_start_does_no_harm(mode: str) -> None:
         assert (await rig.call("loud__echo", text="heard")).content == "heard"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["stubborn", "grandchild", "hang"])
 async def test_stop_leaves_no_process_within_ten_seconds(mode: str) -> None:

@@ -14,6 +14,7 @@ from tests.support.waiting import until
 PROJECT = Path(__file__).parent.parent.parent
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_kill_9_of_the_product_ends_its_servers_and_what_they_started() -> None:
     command = (sys.executable, "-m", "tests.support.orphan_maker", "healthy", "stubborn", "grandchild")

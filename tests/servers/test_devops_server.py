@@ -47,6 +47,7 @@ def programs(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.exhaustive
 async def test_the_host_tells_its_real_numbers(programs: Path) -> None:
     async with open_peer("devops", env={"PATH": str(programs)}) as peer:
         disks = await peer.ok("disk_usage")
@@ -64,6 +65,7 @@ async def test_the_host_tells_its_real_numbers(programs: Path) -> None:
     assert nowhere == "there is no path '/no/such/place' on this host; leave it empty for all disks"
 
 
+@pytest.mark.exhaustive
 async def test_processes_are_listed_by_name_without_their_arguments(programs: Path) -> None:
     async with open_peer("devops", env={"PATH": str(programs)}) as peer:
         by_memory = (await peer.ok("list_processes", sort="memory", limit=2)).splitlines()
@@ -133,6 +135,7 @@ async def test_no_log_outside_the_allowed_folders_is_read(tmp_path: Path, progra
     assert refusals == {path: f"there is no readable file {path!r}; see `list_logs`" for path in OUTSIDE}
 
 
+@pytest.mark.exhaustive
 async def test_without_log_folders_the_setting_is_named(programs: Path) -> None:
     async with open_peer("devops", env={"PATH": str(programs)}) as peer:
         assert "LOG_FOLDERS" in await peer.refusal("list_logs")

@@ -182,6 +182,7 @@ def test_the_sample_shop_is_the_same_everywhere_and_made_once(tmp_path: Path) ->
     assert create_shop(tmp_path / "a").stat().st_mtime_ns == made
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_postgres_answers_like_sqlite(postgres_shop: PostgresShop) -> None:
     async with open_peer("sql", "--max-rows=20", env={"SQL_AGENT_DATABASE_URL": postgres_shop.url}) as peer:
