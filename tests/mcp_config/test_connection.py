@@ -36,10 +36,11 @@ async def seen_entry(rig: Rig, server: str, beginning: str) -> str:
 
 
 async def test_one_session_serves_many_calls_at_once() -> None:
+    before = find_groups("healthy")  # other tests of this process may have theirs
     async with open_rig(chaos("well")) as rig:
         results = await asyncio.gather(*(rig.call("well__echo", text=str(n)) for n in range(50)))
         assert [result.content for result in results] == [str(n) for n in range(50)]
-        assert len(find_groups("healthy")) == 1
+        assert len(find_groups("healthy") - before) == 1
 
 
 async def test_bad_definitions_are_put_aside_one_by_one_and_health_says_which() -> None:
