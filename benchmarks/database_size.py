@@ -26,7 +26,8 @@ from graph.events import (
 )
 from server.db.runs import Claim
 from server.db.store import Store, open_store
-from server.resources import NewConversation, NewMessage, NewRun
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.runs import NewRun
 
 RUNS: Final = 1000
 _DELTAS: Final = ["five more words of it "] * 30

@@ -15,25 +15,16 @@ from pydantic import JsonValue
 
 from config.policies import ToolPolicies
 from graph.events import TERMINAL, RunEvent, run_events
-from server.approval_resources import Approval
 from server.client_errors import ClientError, parsed, problem_of, unreachable
 from server.client_transport import JsonObject, Transport
-from server.resources import (
-    Agent,
-    AgentVersion,
-    ApprovalStatus,
-    Check,
-    Conversation,
-    Message,
-    Page,
-    PolicySet,
-    Run,
-    Step,
-    Tool,
-    ToolCall,
-)
-from server.token_resources import MadeToken, NewToken, Token
-from server.tool_resources import ToolChange
+from server.resources.agents import Agent, AgentVersion
+from server.resources.approvals import Approval, ApprovalStatus
+from server.resources.conversations import Conversation, Message
+from server.resources.pages import Page
+from server.resources.policies import PolicySet
+from server.resources.runs import Run, Step, ToolCall
+from server.resources.tokens import MadeToken, NewToken, Token
+from server.resources.tools import Check, Tool, ToolChange
 
 __all__ = ["Client", "ClientError", "open_client"]
 

@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel, JsonValue
 
 from server.client_errors import parsed, problem_of, unreachable
-from server.resources import Page
+from server.resources.pages import Page
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")

@@ -15,7 +15,8 @@ from mcp_config.decision import find_legs
 from mcp_config.registry import ToolRegistry
 from server.db.policies import PolicyVersions
 from server.keys import Principal
-from server.resources import Page, PageQuery, PolicySet
+from server.resources.pages import Page, PageQuery
+from server.resources.policies import PolicySet
 
 _TRIFECTA: Final[frozenset[Tag]] = frozenset({"private_read", "untrusted_input", "external_send"})
 

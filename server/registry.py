@@ -22,7 +22,8 @@ from server.budgets import Budgets
 from server.db.agents import Agents
 from server.errors import Conflict, Invalid
 from server.keys import PRODUCT, Principal
-from server.resources import AgentVersion, Page, PageQuery
+from server.resources.agents import AgentVersion
+from server.resources.pages import Page, PageQuery
 
 _KEPT_EDITIONS: Final = 8
 _CAUTIOUS_CONTEXT: Final = 4_096

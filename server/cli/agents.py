@@ -15,7 +15,7 @@ from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import settings_or_exit, stop_with
 from server.cli.tables import build_table, one_line, open_console, print_json, safe
 from server.client import Client
-from server.resources import Agent
+from server.resources.agents import Agent
 
 app = typer.Typer(
     help="The agents that answer, and keeping them in a file.", no_args_is_help=True, add_completion=False

@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
-from server.approval_resources import Approval
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import stop_with
 from server.cli.tables import build_table, open_console, print_json, shown_arguments, shown_moment, shown_status
 from server.client import Client
-from server.resources import ApprovalStatus
+from server.resources.approvals import Approval, ApprovalStatus
 
 app = typer.Typer(
     help="Tool calls that wait for a person, and answering them.", no_args_is_help=True, add_completion=False

@@ -10,12 +10,12 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.text import Text
 
-from server.approval_resources import Approval
 from server.cli.remote import explained
 from server.cli.run_view import RunView
 from server.cli.tables import safe
 from server.cli.talk import End, Talk, Waits
 from server.client import ClientError
+from server.resources.approvals import Approval
 
 _PROMPT: Final = "May it? [y/N/e(dit), or why not] "
 

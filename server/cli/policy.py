@@ -22,7 +22,8 @@ from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server, exp
 from server.cli.settings import settings_or_exit, stop_with
 from server.cli.tables import build_table, open_console, print_json, safe
 from server.client import Client, ClientError, open_client
-from server.resources import Check, PolicySet
+from server.resources.policies import PolicySet
+from server.resources.tools import Check
 
 app = typer.Typer(
     help="The rules for tool calls: what they are, and what they say of a call.",

@@ -21,7 +21,7 @@ from server.cli.tables import (
     shown_status,
 )
 from server.client import Client
-from server.resources import Run, Step
+from server.resources.runs import Run, Step
 
 app = typer.Typer(help="What runs did: their plan, steps and tool calls.", no_args_is_help=True, add_completion=False)
 RunArgument = Annotated[str | None, typer.Argument(metavar="RUN", help="Its id; without it, the newest run.")]

@@ -7,10 +7,10 @@ from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from graph.events import RunCancelled, RunCompleted, RunFailed
-from server.approval_resources import Approval
 from server.cli.run_view import RunView
 from server.cli.tables import shown_arguments
 from server.client import Client, ClientError
+from server.resources.approvals import Approval
 
 End = RunCompleted | RunFailed | RunCancelled
 

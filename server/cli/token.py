@@ -19,8 +19,8 @@ from server.db.store import open_store
 from server.db.tokens import Tokens
 from server.errors import ApiError
 from server.keys import COMMAND_LINE
-from server.resources import Page, PageQuery
-from server.token_resources import MadeToken, NewToken, Token
+from server.resources.pages import Page, PageQuery
+from server.resources.tokens import MadeToken, NewToken, Token
 
 T = TypeVar("T")
 app = typer.Typer(help="API keys: made, listed, revoked.", no_args_is_help=True, add_completion=False)

@@ -21,7 +21,7 @@ from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import settings_or_exit, stop_with
 from server.cli.tables import one_line, print_json
 from server.client import Client
-from server.tool_resources import ToolChange
+from server.resources.tools import ToolChange
 
 _KINDS: Final = {"new": "new, and in use", "changed": "CHANGED, and put aside until it is approved"}
 

@@ -14,7 +14,8 @@ from server.cli.settings import stop_with
 from server.cli.tables import build_table, one_line, open_console, print_json, safe
 from server.cli.tool_changes import approve_tools, diff_tools, lock_tools
 from server.client import Client
-from server.resources import Tool, ToolCall
+from server.resources.runs import ToolCall
+from server.resources.tools import Tool
 
 app = typer.Typer(
     help="The tools that agents use, calling one by hand, approving their definitions.",

@@ -22,7 +22,7 @@ from server.completions.visit import Visit
 from server.completions.wording import CompletionRequest
 from server.db.once import find_made
 from server.errors import Failed, Unavailable
-from server.resources import NewRun
+from server.resources.runs import NewRun
 from server.sse import EventStream
 
 RUN_HEADER: Final = "X-Open-Agent-Run-Id"

@@ -29,8 +29,8 @@ from graph.events import (
     ToolCallStarted,
     Usage,
 )
-from server.approval_resources import Approval
 from server.completions.waiting import tell_waiting
+from server.resources.approvals import Approval
 
 Line = dict[str, JsonValue]
 DONE: Final = b"data: [DONE]\n\n"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from server.completions.wording import ChatMessage, Part
 from server.db.attachments import check_attachments
 from server.errors import Invalid
-from server.resources import Attachment
+from server.resources.conversations import Attachment
 
 _DATA_URL: Final = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,(?P<data>.*)", re.DOTALL)
 _LONGEST_URL: Final = 2048

@@ -11,7 +11,6 @@ from typing_extensions import override
 
 from graph.events import TERMINAL, Failure, RunCancelled, RunCompleted, RunEvent, RunFailed, Usage, run_events
 from server.application import Application
-from server.approval_resources import Approval
 from server.completions.chunks import CANCELLED, DONE, Completion, Dialect, Line, encode
 from server.completions.presence import while_there
 from server.completions.telling import Telling
@@ -19,7 +18,8 @@ from server.completions.terms import OnDisconnect
 from server.completions.waiting import tell_waiting
 from server.db.answer import build_answer
 from server.errors import Failed, Unavailable
-from server.resources import PageQuery
+from server.resources.approvals import Approval
+from server.resources.pages import PageQuery
 from server.sse import EventStream, pulsed
 
 _BROKEN: Final = Failure(code="internal_error", detail="The stream broke; the server's log says why.")

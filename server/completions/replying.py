@@ -11,7 +11,6 @@ from typing import Final
 from pydantic import ValidationError
 
 from server.application import Application
-from server.approval_resources import Resolution
 from server.completions.exchanges import NOT_TAKEN, Folded, fold, words_of
 from server.completions.replies import Reply, find_reply, name_of, shown_in
 from server.completions.telling import Telling
@@ -20,6 +19,7 @@ from server.db.asked import Asked
 from server.db.histories import History
 from server.errors import Conflict, Invalid, Unavailable
 from server.keys import Principal
+from server.resources.approvals import Resolution
 
 _SAID: Final = frozenset({"approval_resolved", "approval_expired", "approval_cancelled", "server_unavailable"})
 """Refusals that are told in the chat, which goes on: with the run, or with the question."""

@@ -27,11 +27,11 @@ from graph.events import (
     ToolCallResult,
     ToolCallStarted,
 )
-from server.approval_resources import Approval
 from server.completions.chunks import CANCELLED, Completion, Line, PlainDialect
 from server.completions.replies import name_of
 from server.completions.sources import find_sources
 from server.completions.waiting import ask, tell_waiting
+from server.resources.approvals import Approval
 
 _APPEND: Final = 1_000_000
 """Open WebUI puts an item at its index, and counts items of its own that we cannot know; beyond all, it appends."""

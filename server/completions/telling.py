@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from graph.events import TERMINAL, ApprovalResolved, RunEvent
-from server.resources import Run
+from server.resources.runs import Run
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from server.completions.terms import OnDisconnect, Terms
 from server.completions.tokens import verify_user
 from server.errors import Invalid
 from server.keys import Principal
-from server.resources import Multitask
+from server.resources.runs import Multitask
 
 Choice = TypeVar("Choice", bound=str)
 _PREFIX: Final = "x-openwebui-"

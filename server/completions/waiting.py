@@ -12,8 +12,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from server.approval_resources import Approval
 from server.completions.replies import address_of, name_of
+from server.resources.approvals import Approval
 
 _LONGEST: Final = 4_000
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})

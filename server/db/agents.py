@@ -16,7 +16,8 @@ from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import AgentRow, AgentVersionRow, RevisionRow
 from server.errors import Conflict, NotFound
 from server.keys import Principal
-from server.resources import AgentVersion, Page, PageQuery
+from server.resources.agents import AgentVersion
+from server.resources.pages import Page, PageQuery
 
 
 class Agents:

@@ -11,7 +11,6 @@ from config.ids import derive_id
 from config.redaction import Redactor
 from graph.events import ApprovalResolved
 from mcp_config.tools import Answer, Caller, JsonObject, ToolCall
-from server.approval_resources import Approval
 from server.db.database import Database
 from server.db.events import EventLog
 from server.db.once import Once
@@ -20,8 +19,9 @@ from server.db.sessions import ReadSession, WriteSession
 from server.db.steps import call_resource
 from server.db.tables import ApprovalRow, RunRow, ToolCallRow
 from server.errors import Conflict, NotFound
-from server.resources import ApprovalStatus, Page, PageQuery
-from server.resources import ToolCall as MadeCall
+from server.resources.approvals import Approval, ApprovalStatus
+from server.resources.pages import Page, PageQuery
+from server.resources.runs import ToolCall as MadeCall
 
 _STATUSES: Final[dict[str, ApprovalStatus]] = {
     "approve": "approved",

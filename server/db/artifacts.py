@@ -13,7 +13,8 @@ from server.db.runs import get_run
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import ArtifactRow, RunRow
 from server.errors import NotFound
-from server.resources import Artifact, NewArtifact, Page, PageQuery
+from server.resources.artifacts import Artifact, NewArtifact
+from server.resources.pages import Page, PageQuery
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Of one artifact; a server's answer is never longer than half of it."""

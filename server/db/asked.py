@@ -8,7 +8,7 @@ from sqlalchemy.orm import aliased
 
 from server.db.database import Database
 from server.db.tables import ApprovalRow, ConversationRow, MessageRow, RunRow
-from server.resources import ApprovalStatus
+from server.resources.approvals import ApprovalStatus
 
 
 @dataclass(frozen=True)

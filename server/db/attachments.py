@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from server.errors import Invalid
-from server.resources import Attachment
+from server.resources.conversations import Attachment
 
 _IMAGES: Final[Mapping[str, tuple[bytes, ...]]] = {
     "image/gif": (b"GIF8",),

@@ -13,7 +13,8 @@ from server.db.database import Database
 from server.db.guard_tables import AuditRow
 from server.db.paging import page_of
 from server.db.sessions import WriteSession
-from server.resources import AuditQuery, AuditRecord, Page
+from server.resources.audit import AuditQuery, AuditRecord
+from server.resources.pages import Page
 
 
 class AuditTrail:

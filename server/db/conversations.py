@@ -13,7 +13,8 @@ from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import ConversationRow, RunRow
 from server.db.turns import refuse_active, unfinished
 from server.errors import NotFound
-from server.resources import Conversation, NewConversation, Page, PageQuery
+from server.resources.conversations import Conversation, NewConversation
+from server.resources.pages import Page, PageQuery
 
 EndIdle = Callable[[WriteSession, str], Awaitable[bool]]
 """Ends, within a transaction, a run that waits for its turn or for a person; tells whether it did."""

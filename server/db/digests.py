@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from server.resources import Attachment
+from server.resources.conversations import Attachment
 
 
 def first_digest(namespace: str) -> str:

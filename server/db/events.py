@@ -23,7 +23,7 @@ from server.db.projection import project
 from server.db.sessions import ReadSession, WriteSession
 from server.db.spending import write_usages
 from server.db.tables import EventRow, RunRow
-from server.resources import RunStatus
+from server.resources.runs import RunStatus
 
 _NOTHING: Final[Mapping[str, Usage]] = MappingProxyType({})
 

@@ -11,7 +11,7 @@ from server.db.sessions import ReadSession
 from server.db.tables import EventRow, RunRow, StepRow
 from server.db.turns import ACTIVE
 from server.errors import Conflict, Invalid
-from server.resources import NewFork
+from server.resources.runs import NewFork
 
 
 def check_forkable(source: RunRow) -> None:

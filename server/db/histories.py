@@ -16,7 +16,7 @@ from server.db.digests import first_digest, next_digest
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import ConversationRow, MessageRow
 from server.db.tree import Spot, Tree, read_tree
-from server.resources import Attachment
+from server.resources.conversations import Attachment
 
 _LONGEST_LOOK_BACK = 100
 """Answers of a history by which its conversation is looked for, from the newest back."""

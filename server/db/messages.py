@@ -16,7 +16,8 @@ from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import MessageRow
 from server.db.turns import find_active
 from server.errors import Invalid, NotFound
-from server.resources import Message, NewMessage, Page, PageQuery
+from server.resources.conversations import Message, NewMessage
+from server.resources.pages import Page, PageQuery
 
 
 class Messages:

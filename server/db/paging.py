@@ -9,7 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from server.db.sessions import ReadSession
 from server.errors import Invalid
-from server.resources import Page, PageQuery
+from server.resources.pages import Page, PageQuery
 
 RowT = TypeVar("RowT")
 ResourceT = TypeVar("ResourceT", bound=BaseModel)

@@ -13,7 +13,8 @@ from server.db.paging import build_page, rows_of_page
 from server.db.sessions import ReadSession, WriteSession
 from server.errors import Conflict
 from server.keys import Principal
-from server.resources import Page, PageQuery, PolicySet
+from server.resources.pages import Page, PageQuery
+from server.resources.policies import PolicySet
 
 
 class PolicyVersions:

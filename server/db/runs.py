@@ -24,7 +24,8 @@ from server.db.steps import read_steps
 from server.db.tables import RunRow
 from server.db.turns import ACTIVE, make_way, unfinished
 from server.errors import Conflict, NotFound
-from server.resources import NewFork, NewRun, Page, PageQuery, Run, RunStatus, Step
+from server.resources.pages import Page, PageQuery
+from server.resources.runs import NewFork, NewRun, Run, RunStatus, Step
 
 
 @dataclass(frozen=True)

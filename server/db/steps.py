@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from server.db.sessions import ReadSession
 from server.db.tables import StepRow, ToolCallRow
-from server.resources import Step, ToolCall
+from server.resources.runs import Step, ToolCall
 
 
 async def read_steps(session: ReadSession, run_id: str) -> list[Step]:

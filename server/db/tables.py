@@ -12,7 +12,9 @@ from config.api_keys import Role
 from graph.events import Failure, Plan, StepKind, Usage
 from graph.forking import HeadStart
 from server.db.columns import JsonOf, Prose, UtcMoment
-from server.resources import ApprovalStatus, Attachment, RunStatus, StepStatus, ToolCallStatus
+from server.resources.approvals import ApprovalStatus
+from server.resources.conversations import Attachment
+from server.resources.runs import RunStatus, StepStatus, ToolCallStatus
 
 UNDER_WAY: Final = "status IN ('running', 'requires_action')"
 """At most one run of a conversation is under way: the database itself holds it so."""

@@ -15,8 +15,8 @@ from server.db.sessions import WriteSession
 from server.errors import Conflict, NotFound
 from server.identity.made_keys import MadeKey, find_prefix, make_key, matches
 from server.keys import Principal
-from server.resources import Page, PageQuery
-from server.token_resources import MadeToken, NewToken, Token
+from server.resources.pages import Page, PageQuery
+from server.resources.tokens import MadeToken, NewToken, Token
 
 
 class Tokens:

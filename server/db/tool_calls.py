@@ -7,13 +7,13 @@ from sqlalchemy import select, update
 from config.redaction import Redactor
 from graph.events import Failure
 from mcp_config.tools import ToolCall, ToolResult
-from server import resources
 from server.db.database import Database
 from server.db.once import Once
 from server.db.sessions import WriteSession
 from server.db.steps import call_resource
 from server.db.tables import RunRow, ToolCallRow
 from server.errors import NotFound
+from server.resources import runs
 
 
 class ToolCalls:
@@ -81,7 +81,7 @@ class ToolCalls:
 
         await self._database.write(work)
 
-    async def get(self, owner: str, call_id: str) -> resources.ToolCall:
+    async def get(self, owner: str, call_id: str) -> runs.ToolCall:
         """Raises: NotFound."""
         async with self._database.read() as session:
             row = await session.get(ToolCallRow, call_id)

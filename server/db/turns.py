@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, bindparam, select, update
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import RunRow
 from server.errors import Conflict
-from server.resources import Multitask, RunStatus
+from server.resources.runs import Multitask, RunStatus
 
 ACTIVE: Final[tuple[RunStatus, ...]] = ("queued", "running", "requires_action")
 """The states of a run that has not ended."""

@@ -14,12 +14,12 @@ import structlog
 from mcp_config.audit import Audit, AuditEntry
 from mcp_config.registry import ToolRegistry, UnknownTool
 from mcp_config.tools import Answer, Ledger, ToolCall
-from server.approval_resources import Approval, Resolution
 from server.db.approvals import EXPIRY, Settled
 from server.db.store import Store
 from server.engine.engine import Engine
 from server.errors import Conflict, Invalid, NotFound, Unavailable
 from server.keys import Principal
+from server.resources.approvals import Approval, Resolution
 
 _LONGEST_PAUSE: Final = 30.0
 """Between two looks for what has expired."""

@@ -12,7 +12,7 @@ from config.ids import derive_id
 from mcp_config.tools import Caller, ToolCall
 from server.db.store import Store
 from server.errors import Unavailable
-from server.resources import NewArtifact
+from server.resources.artifacts import NewArtifact
 
 _MOST_PICTURES: Final = 4
 _LARGEST_PICTURE: Final = 5 * 1024 * 1024

@@ -22,7 +22,7 @@ from server.engine.carrier import Carrier, patiently
 from server.engine.checkpoints import Checkpoints, prune_checkpoints
 from server.errors import Conflict, Invalid
 from server.registry import AgentRegistry
-from server.resources import NewFork, NewRun, Run
+from server.resources.runs import NewFork, NewRun, Run
 
 T = TypeVar("T")
 _LETTING_GO_SECONDS: Final = 5.0

@@ -15,7 +15,8 @@ from server.db.attachments import text_of
 from server.db.runs import Claim
 from server.db.store import Store
 from server.errors import Unavailable
-from server.resources import Attachment, Message, NewArtifact
+from server.resources.artifacts import NewArtifact
+from server.resources.conversations import Attachment, Message
 
 _SHARE: Final = 4
 """One file may take a quarter of what the model reads."""

@@ -18,7 +18,7 @@ from mcp_config.tools import Caller, ToolCall
 from server.db.columns import storable
 from server.engine.likeness import build_words, rank
 from server.errors import NotFound, Unavailable
-from server.resources import Memory
+from server.resources.memories import Memory
 
 MAX_MEMORIES: Final = 500
 _MOST_BY_THEMSELVES: Final = 8

@@ -21,7 +21,7 @@ from server.db.summaries import LOOK_BACK, Answered, Summary
 from server.engine.transcript import MAX_MESSAGES, readable
 from server.errors import NotFound, Unavailable
 from server.registry import AgentRegistry
-from server.resources import Message
+from server.resources.conversations import Message
 
 _OWN_MACHINE: Final = ("embedded:", "ollama:")
 """Models that a summary would keep from answering: asked only when it must be, and left at once when a run begins."""

@@ -12,7 +12,7 @@ from nodes.prompting import SUMMARY
 from nodes.window import count_message
 from server.db.attachments import text_of
 from server.db.summaries import Summary
-from server.resources import Attachment, Message
+from server.resources.conversations import Attachment, Message
 
 MAX_MESSAGES: Final = 60
 

@@ -16,7 +16,7 @@ from server.errors import CHALLENGE, Unauthenticated, Unavailable
 from server.identity.signed_tokens import SignedTokens, build_terms
 from server.identity.signing_keys import PublishedKeys, SharedSecret, SigningKeys
 from server.keys import KeyRing, Principal, load_api_keys
-from server.token_resources import Token
+from server.resources.tokens import Token
 
 _LAZILY: Final = timedelta(minutes=1)
 

@@ -5,7 +5,8 @@ from typing import Final
 from fastapi import Response
 
 from server.auth import Admin, Caller
-from server.resources import Agent, AgentVersion, Page
+from server.resources.agents import Agent, AgentVersion
+from server.resources.pages import Page
 from server.routes.bodies import AgentBody, AgentPatch, RollbackBody
 from server.routes.dependencies import (
     AgentName,

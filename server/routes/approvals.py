@@ -4,10 +4,10 @@ from typing import Annotated, Final
 
 from fastapi import Query
 
-from server.approval_resources import Approval
 from server.auth import Caller
 from server.db.once import find_made
-from server.resources import ApprovalStatus, Page, PageQuery
+from server.resources.approvals import Approval, ApprovalStatus
+from server.resources.pages import Page, PageQuery
 from server.routes.bodies import ResolutionBody
 from server.routes.dependencies import RUN_ID, App, ApprovalId, build_router, problems
 

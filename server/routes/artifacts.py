@@ -6,7 +6,8 @@ from urllib.parse import quote
 from fastapi import Response
 
 from server.auth import Caller
-from server.resources import Artifact, Page
+from server.resources.artifacts import Artifact
+from server.resources.pages import Page
 from server.routes.dependencies import App, ArtifactId, RunId, WantedPage, build_router, problems
 
 of_run: Final = build_router("/v1/runs/{run_id}/artifacts", "artifacts")

@@ -5,7 +5,8 @@ from typing import Annotated, Final
 from fastapi import Query
 
 from server.auth import Admin
-from server.resources import AuditQuery, AuditRecord, Page
+from server.resources.audit import AuditQuery, AuditRecord
+from server.resources.pages import Page
 from server.routes.dependencies import App, build_router, problems
 
 router: Final = build_router("/v1/audit", "audit")

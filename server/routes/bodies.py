@@ -6,11 +6,15 @@ from fastapi import Body
 from pydantic import Field, JsonValue
 
 from config.api_keys import Role
-from server.approval_resources import Resolution
-from server.credential_resources import NewCredential
-from server.resources import Agent, NewConversation, NewFork, NewMessage, NewPolicies, NewRun, Request, Rollback
-from server.token_resources import NewToken
-from server.tool_resources import ToolApproval
+from server.resources.agents import Agent, Rollback
+from server.resources.approvals import Resolution
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.credentials import NewCredential
+from server.resources.policies import NewPolicies
+from server.resources.resource import Request
+from server.resources.runs import NewFork, NewRun
+from server.resources.tokens import NewToken
+from server.resources.tools import ToolApproval
 
 
 class Invocation(Request):

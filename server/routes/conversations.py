@@ -5,7 +5,8 @@ from typing import Final
 from fastapi import Response
 
 from server.auth import Caller
-from server.resources import Conversation, NewConversation, Page
+from server.resources.conversations import Conversation, NewConversation
+from server.resources.pages import Page
 from server.routes.bodies import ConversationBody
 from server.routes.dependencies import App, ConversationId, WantedPage, build_router, problems
 

@@ -6,8 +6,8 @@ from fastapi import Path, Response
 
 from server.application import Application
 from server.auth import Caller
-from server.credential_resources import UserCredential, UserCredentials
 from server.errors import NotFound
+from server.resources.credentials import UserCredential, UserCredentials
 from server.routes.bodies import CredentialBody
 from server.routes.dependencies import App, build_router, problems
 

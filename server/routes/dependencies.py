@@ -10,7 +10,8 @@ from server.auth import needs_key
 from server.body import StrictJsonRoute
 from server.errors import Invalid
 from server.problems import Problem
-from server.resources import MessageId, PageQuery
+from server.resources.conversations import MessageId
+from server.resources.pages import PageQuery
 
 
 def application(request: Request) -> Application:

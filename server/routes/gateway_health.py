@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from server.errors import Unavailable
 from server.gateway import GatewayApplication
-from server.resources import Resource
+from server.resources.resource import Resource
 from server.routes.health import Liveness, State
 
 router: Final = APIRouter()

@@ -11,7 +11,7 @@ from mcp_config.sandbox.grants import Kind
 from server.application import Application
 from server.auth import Caller, needs_key
 from server.errors import Unavailable
-from server.resources import Resource
+from server.resources.resource import Resource
 from server.routes.dependencies import App, problems
 from server.version import VERSION
 

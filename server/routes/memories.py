@@ -3,7 +3,8 @@
 from typing import Final
 
 from server.auth import Caller
-from server.resources import Memory, Page
+from server.resources.memories import Memory
+from server.resources.pages import Page
 from server.routes.dependencies import App, MemoryId, WantedPage, build_router, problems
 from server.routes.paging import build_page
 

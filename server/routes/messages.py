@@ -3,7 +3,8 @@
 from typing import Final
 
 from server.auth import Caller
-from server.resources import Message, Page
+from server.resources.conversations import Message
+from server.resources.pages import Page
 from server.routes.bodies import MessageBody
 from server.routes.dependencies import App, ConversationId, WantedMessages, build_router, problems
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from server.errors import Invalid
-from server.resources import Page, PageQuery
+from server.resources.pages import Page, PageQuery
 
 T = TypeVar("T")
 

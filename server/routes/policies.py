@@ -5,7 +5,8 @@ from typing import Final
 from fastapi import Response
 
 from server.auth import Admin
-from server.resources import Page, PolicySet
+from server.resources.pages import Page
+from server.resources.policies import PolicySet
 from server.routes.bodies import PolicyBody
 from server.routes.dependencies import App, SeenVersion, WantedPage, build_router, problems
 

@@ -11,7 +11,8 @@ from graph.events import RunEvent
 from server.application import Application
 from server.auth import Caller
 from server.keys import Principal
-from server.resources import NewFork, NewRun, Page, PageQuery, Run, RunStatus, Step
+from server.resources.pages import Page, PageQuery
+from server.resources.runs import NewFork, NewRun, Run, RunStatus, Step
 from server.routes.bodies import ForkBody, RunBody
 from server.routes.dependencies import App, ConversationId, RunId, WantedPage, build_router, problems
 from server.sse import EventStream, Logged, frames, read_cursor

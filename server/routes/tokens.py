@@ -5,10 +5,10 @@ from typing import Annotated, Final
 from fastapi import Path, Response
 
 from server.auth import Admin
-from server.resources import Page
+from server.resources.pages import Page
+from server.resources.tokens import TOKEN_ID, MadeToken, Token
 from server.routes.bodies import TokenBody
 from server.routes.dependencies import App, WantedPage, build_router, problems
-from server.token_resources import TOKEN_ID, MadeToken, Token
 
 router: Final = build_router("/v1/tokens", "tokens")
 TokenId = Annotated[str, Path(pattern=TOKEN_ID, examples=["key_01997f3e-8f4a-7cc1-a6c5-3f2f6f3d9b11"])]

@@ -11,17 +11,18 @@ from mcp_config import tools
 from mcp_config.quarantine import CHANGED, Change, ChangedAgain, NoChange
 from mcp_config.registry import UnknownTool
 from server.application import Application
-from server.approval_resources import Approval
 from server.auth import Admin, Caller
 from server.db.once import find_made
 from server.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, TooMany, Unavailable
 from server.keys import Principal
 from server.rate_headers import build_rate_headers, wait_of
-from server.resources import Check, Page, RateLeft, Tool, ToolCall
+from server.resources.approvals import Approval
+from server.resources.pages import Page
+from server.resources.runs import ToolCall
+from server.resources.tools import Check, RateLeft, Tool, ToolChange
 from server.routes.bodies import InvocationBody, Question, QuestionBody, ToolApprovalBody
 from server.routes.dependencies import App, ToolName, WantedNames, build_router, problems
 from server.routes.paging import build_page
-from server.tool_resources import ToolChange
 
 router: Final = build_router("/v1/tools", "tools")
 

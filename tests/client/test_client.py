@@ -7,7 +7,7 @@ import pytest
 
 from graph.events import ModelDelta, RunCompleted, RunEvent
 from server.client import Client, ClientError, open_client
-from server.resources import Agent
+from server.resources.agents import Agent
 from tests.client.cutting_proxy import open_cutting_proxy
 from tests.http.serving import ADMIN_KEY, USER_KEY, Served
 from tests.support.scripted_model import Replies, ScriptedModel, says

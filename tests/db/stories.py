@@ -4,7 +4,8 @@ from config.ids import new_id
 from graph.events import ModelDelta, RunCompleted, RunEvent, RunStarted, StepCompleted, StepStarted, Usage
 from server.db.runs import Claim
 from server.db.store import Store
-from server.resources import Message, Multitask, NewConversation, NewMessage, NewRun, Run
+from server.resources.conversations import Message, NewConversation, NewMessage
+from server.resources.runs import Multitask, NewRun, Run
 
 OWNER = "ada"
 USAGE = Usage(input_tokens=7, output_tokens=3, total_tokens=10)

@@ -5,7 +5,7 @@ import pytest
 from server.db.store import Store
 from server.errors import Invalid, NotFound
 from server.keys import Principal
-from server.resources import PageQuery
+from server.resources.pages import PageQuery
 from tests.db.stories import OWNER
 from tests.graph.conftest import agent
 

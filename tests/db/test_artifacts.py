@@ -6,7 +6,8 @@ from config.ids import derive_id, new_id
 from server.db.artifacts import MAX_BYTES
 from server.db.store import Store
 from server.errors import NotFound
-from server.resources import NewArtifact, PageQuery
+from server.resources.artifacts import NewArtifact
+from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, answer, begin, queue
 
 

@@ -10,7 +10,7 @@ from mcp_config.tools import Caller, ToolCall, ToolResult
 from server.db.guard_tables import AuditRow
 from server.db.sessions import WriteSession
 from server.db.store import Store
-from server.resources import AuditQuery
+from server.resources.audit import AuditQuery
 from tests.db.stories import OWNER, begin
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from server.db.store import Store
 from server.errors import ApiError, Conflict, Invalid, NotFound
-from server.resources import Conversation, NewConversation, PageQuery
+from server.resources.conversations import Conversation, NewConversation
+from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, answer, begin, claim, converse, queue
 
 

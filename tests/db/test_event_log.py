@@ -24,7 +24,7 @@ from server.db.events import Fenced
 from server.db.feed import LoggedEvent
 from server.db.runs import Claim
 from server.db.store import Store
-from server.resources import PageQuery
+from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, USAGE, answer, begin, claim, converse, ending, opening, queue, words
 
 NONE_YET = Usage()

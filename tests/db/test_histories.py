@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from server.db.histories import History, Question, Turn
 from server.db.store import Store
-from server.resources import PageQuery
+from server.resources.pages import PageQuery
 
 OWNER = "ann"
 

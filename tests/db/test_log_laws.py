@@ -28,7 +28,8 @@ from server.db.events import Fenced
 from server.db.feed import LoggedEvent
 from server.db.runs import Claim
 from server.db.store import Store
-from server.resources import PageQuery, StepStatus, ToolCallStatus
+from server.resources.pages import PageQuery
+from server.resources.runs import StepStatus, ToolCallStatus
 from tests.db.stories import OWNER, USAGE, begin, claim, words
 
 Deed = Literal["open", "say", "work", "call", "result", "done", "broken", "crash"]

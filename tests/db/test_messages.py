@@ -7,7 +7,8 @@ import pytest
 from server.db.attachments import check_attachments
 from server.db.store import Store
 from server.errors import Invalid, NotFound
-from server.resources import Attachment, NewConversation, NewMessage, PageQuery
+from server.resources.conversations import Attachment, NewConversation, NewMessage
+from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, answer, claim, converse, queue, say
 
 

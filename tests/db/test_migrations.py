@@ -16,7 +16,8 @@ from server.db.migrating import migrate
 from server.db.store import open_store
 from server.db.tables import Row
 from server.errors import Unavailable
-from server.resources import NewConversation, NewMessage, PageQuery
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, converse, say
 
 

@@ -11,7 +11,9 @@ from server.db.once import KeyedRequest, keyed
 from server.db.sessions import WriteSession
 from server.db.store import Store, open_store
 from server.errors import Conflict
-from server.resources import NewConversation, NewMessage, NewRun, PageQuery
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.pages import PageQuery
+from server.resources.runs import NewRun
 from tests.db.stories import OWNER, converse, queue
 
 ANSWER = Answer(201, {"location": "/v1/conversations/conv_1"}, b'{"id":"conv_1"}')

@@ -20,7 +20,7 @@ from server.db.answer import build_answer
 from server.db.feed import LoggedEvent
 from server.db.runs import Claim
 from server.db.store import open_store
-from server.resources import PageQuery
+from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, converse, ending, opening, queue, words
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

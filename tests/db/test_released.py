@@ -5,7 +5,7 @@ import pytest
 from server.db.migrating import migrate
 from server.db.store import open_store
 from server.errors import NotFound
-from server.resources import PageQuery
+from server.resources.pages import PageQuery
 from tests.db.released import CALL, CONVERSATION, ENDED, QUEUED, RELEASED, make_released, message
 from tests.db.stories import OWNER, answer, claim
 

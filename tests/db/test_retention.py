@@ -15,7 +15,8 @@ from server.db.sessions import WriteSession
 from server.db.store import Store, open_store
 from server.db.tables import ConversationRow, RunRow
 from server.errors import NotFound
-from server.resources import NewConversation, PageQuery
+from server.resources.conversations import NewConversation
+from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, answer, begin, claim, converse, opening, queue, say
 
 NOW = datetime.now(UTC)

@@ -6,7 +6,8 @@ import pytest
 
 from server.db.store import Store
 from server.errors import Conflict, NotFound
-from server.resources import NewConversation, NewMessage, NewRun
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.runs import NewRun
 from tests.db.stories import OWNER, answer, begin, claim, converse, queue, say
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import create_engine, text
 from server.db.store import Store, open_store
 from server.db.tables import RunRow
 from server.errors import Conflict
-from server.resources import Multitask, PageQuery
+from server.resources.pages import PageQuery
+from server.resources.runs import Multitask
 from tests.db.stories import OWNER, answer, begin, claim, converse, queue, say
 from tests.support.statements import watching
 

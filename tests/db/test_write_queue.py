@@ -11,7 +11,8 @@ from sqlalchemy import text
 from server.db.sessions import WriteSession
 from server.db.store import Store, open_store
 from server.errors import NotFound, Unavailable
-from server.resources import NewConversation, PageQuery
+from server.resources.conversations import NewConversation
+from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, answer, begin, converse, say, words
 
 

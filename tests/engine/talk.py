@@ -3,7 +3,9 @@
 import asyncio
 
 from graph.events import RunEvent, run_events
-from server.resources import NewConversation, NewMessage, NewRun, PageQuery, Run
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.pages import PageQuery
+from server.resources.runs import NewRun, Run
 from tests.engine.conftest import House
 
 OWNER = "ada"

@@ -8,11 +8,12 @@ from sqlalchemy import select, update
 
 from graph.events import ApprovalRequested, ApprovalResolved, RunFailed, RunResumed, ToolCallResult
 from mcp_config.tools import Answer
-from server.approval_resources import Approval
 from server.db.sessions import WriteSession
 from server.db.tables import RunRow
 from server.errors import Conflict, NotFound
-from server.resources import PageQuery, Run, RunStatus
+from server.resources.approvals import Approval
+from server.resources.pages import PageQuery
+from server.resources.runs import Run, RunStatus
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final, read_to_end, transcript
 from tests.graph.laws import check_laws

@@ -14,7 +14,7 @@ from server.db.tables import ToolCallRow
 from server.engine.audit import CallAudit
 from server.engine.ledger import ToolLedger
 from server.errors import Unavailable
-from server.resources import AuditQuery
+from server.resources.audit import AuditQuery
 from tests.engine.conftest import Site
 from tests.mcp_config.rig import chaos
 

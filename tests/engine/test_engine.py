@@ -8,7 +8,9 @@ import structlog
 from graph.events import RunFailed, StepFailed, ToolCallResult
 from mcp_config.tools import ToolCall, ToolResult
 from server.errors import Conflict, Invalid, NotFound, Unavailable
-from server.resources import NewConversation, NewRun, PageQuery
+from server.resources.conversations import NewConversation
+from server.resources.pages import PageQuery
+from server.resources.runs import NewRun
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final, read_to_end, read_until, transcript
 from tests.graph.conftest import plan

@@ -5,7 +5,9 @@ import pytest
 from graph.events import RunResumed, StepCompleted, Usage
 from mcp_config.tools import JsonObject
 from server.errors import ApiError, Conflict, Invalid, NotFound
-from server.resources import NewConversation, NewFork, NewMessage, NewRun, PageQuery, Run
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.pages import PageQuery
+from server.resources.runs import NewFork, NewRun, Run
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final, read_to_end, read_until
 from tests.graph.conftest import plan, synthesizes

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from config.ids import new_id
 from server.db.sessions import WriteSession
 from server.db.tables import MessageRow
-from server.resources import NewConversation
+from server.resources.conversations import NewConversation
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final
 from tests.support.scripted_model import Replies, ScriptedModel, anything

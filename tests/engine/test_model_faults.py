@@ -8,7 +8,8 @@ from config.agents import Limits
 from graph.events import ModelDelta, RunFailed, RunResumed, StepCompleted, ToolCallResult
 from mcp_config.tools import ToolCall, ToolResult
 from server.errors import Invalid
-from server.resources import NewConversation, NewMessage, NewRun
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.runs import NewRun
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final, read_to_end, transcript
 from tests.graph.conftest import plan, synthesizes

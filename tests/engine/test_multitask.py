@@ -9,7 +9,9 @@ import pytest
 from graph.events import ToolCallResult
 from mcp_config.tools import ToolCall, ToolResult
 from server.errors import Conflict
-from server.resources import Multitask, NewMessage, NewRun, PageQuery, Run
+from server.resources.conversations import NewMessage
+from server.resources.pages import PageQuery
+from server.resources.runs import Multitask, NewRun, Run
 from tests.engine.conftest import House
 from tests.engine.talk import OWNER, ask, final, read_to_end, read_until
 from tests.engine.test_approvals import answer, waiting

@@ -5,7 +5,7 @@ from pydantic import JsonValue
 
 from config.agents import AgentSpec
 from server.errors import ApiError, Conflict, Invalid, NotFound
-from server.resources import PageQuery
+from server.resources.pages import PageQuery
 from tests.engine.conftest import AGENTS, House, Site
 from tests.engine.talk import ask, final, read_until
 from tests.graph.conftest import agent

@@ -12,7 +12,8 @@ from graph.events import RunEvent, RunFailed, RunResumed, ToolCallResult, run_ev
 from mcp_config.tools import ToolCall, ToolResult
 from server.db.feed import LoggedEvent
 from server.db.store import open_store
-from server.resources import NewConversation, NewMessage, NewRun
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.runs import NewRun
 from tests.engine.conftest import Site
 from tests.engine.doomed import note_act
 from tests.engine.talk import OWNER, ask, final, read_to_end, read_until, transcript

@@ -7,7 +7,8 @@ import pytest
 from config.agents import Limits
 from graph.events import RunFailed
 from mcp_config.tools import ToolCall, ToolResult
-from server.resources import NewConversation, NewMessage, NewRun
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.runs import NewRun
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, read_to_end, read_until
 from tests.graph.laws import check_laws

@@ -13,7 +13,8 @@ from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.port import ChatModel, ModelReply, StructuredReply, TextDelta, Usage
 from server.db.summaries import Summary
 from server.engine.summarizer import Summarizer, count_folded, is_long
-from server.resources import NewConversation, NewMessage, NewRun, Run
+from server.resources.conversations import NewConversation, NewMessage
+from server.resources.runs import NewRun, Run
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final
 from tests.support.scripted_model import Replies, Reply, ScriptedModel, ScriptedRequest, prompted, says

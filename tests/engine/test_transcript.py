@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 
 from config.ids import new_id
 from server.engine.transcript import build_window
-from server.resources import Attachment, Message
+from server.resources.conversations import Attachment, Message
 
 
 def _message(content: str, role: Literal["user", "assistant", "system"] = "user", *attachments: Attachment) -> Message:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 
 from graph.events import Moment
-from server.resources import Request, Resource
+from server.resources.resource import Request, Resource
 
 
 class NewCredential(Request):

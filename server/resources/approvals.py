@@ -5,7 +5,10 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from graph.events import Moment
-from server.resources import ApprovalStatus, Request, Resource, ToolCall
+from server.resources.resource import Request, Resource
+from server.resources.runs import ToolCall
+
+ApprovalStatus = Literal["pending", "approved", "edited", "rejected", "expired", "cancelled"]
 
 
 class Approval(Resource):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from config.api_keys import Role
 from config.owners import check_owner
 from graph.events import Moment
-from server.resources import Request, Resource
+from server.resources.resource import Request, Resource
 
 OwnerName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(check_owner)]
 TOKEN_ID: Final = r"^key_[0-9a-f-]{36}$"  # noqa: S105 - the shape of an id

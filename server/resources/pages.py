@@ -1,0 +1,31 @@
+"""Lists are shown in pages: what is asked for, and what comes back."""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from server.resources.resource import Request, Resource
+
+T = TypeVar("T")
+
+Cursor = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
+"""An id or a name that a list has shown."""
+
+
+class Page(Resource, Generic[T]):
+    """One page of a list, newest first unless `order` says otherwise."""
+
+    object: Literal["list"] = "list"
+    data: list[T]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+class PageQuery(Request):
+    """Which page: up to `limit` entries after (or before) the one with this id."""
+
+    limit: int = Field(20, ge=1, le=100)
+    order: Literal["asc", "desc"] = "desc"
+    after: Cursor | None = None
+    before: Cursor | None = None
