@@ -1,4 +1,4 @@
-"""One engine at a time: a lock on the data folder and, with PostgreSQL, one in the database, which has many hosts."""
+"""One engine at a time: a lock on the data folder, and one on the database: beside SQLite's file, or in PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -34,8 +34,9 @@ async def open_sole_use(database_url: str, data_dir: Path) -> AsyncIterator[None
     """
     url = parse_database_url(database_url)
     with _folder(data_dir):
-        if find_sqlite_file(url):
-            yield
+        if file := find_sqlite_file(url):
+            with _file(file):
+                yield
             return
         async with _database(url):
             yield
@@ -43,17 +44,30 @@ async def open_sole_use(database_url: str, data_dir: Path) -> AsyncIterator[None
 
 @contextmanager
 def _folder(data_dir: Path) -> Iterator[None]:
+    with _locked(data_dir / "engine.lock", f"in {data_dir}", "DATA_DIR"):
+        yield
+
+
+@contextmanager
+def _file(file: Path) -> Iterator[None]:
+    """Holds it also against an engine with a data folder of its own; it is one file, whatever way leads there."""
+    real = file.resolve()
+    with _locked(real.with_name(f"{real.name}.lock"), f"with {file}", "DATABASE_URL"):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, where: str, setting: str) -> Iterator[None]:
+    lock = FileLock(path)
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        detail = f"The folder {data_dir} cannot be made ({error.strerror}); choose another with DATA_DIR."
-        raise Unavailable("database_unavailable", detail) from error
-    lock = FileLock(data_dir / "engine.lock")
-    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
-        detail = f"Another open-agent already works in {data_dir}; stop it, or choose another DATA_DIR."
+        detail = f"Another open-agent already works {where}; stop it, or choose another {setting}."
         raise Unavailable("engine_running", detail) from error
+    except OSError as error:
+        detail = f"The folder {path.parent} cannot be made or written ({error.strerror}); choose another {setting}."
+        raise Unavailable("database_unavailable", detail) from error
     try:
         yield
     finally:

@@ -21,6 +21,20 @@ async def test_second_engine_on_the_same_folder_is_refused(tmp_path: Path) -> No
         pass
 
 
+async def test_second_engine_on_the_same_file_is_refused_from_another_folder_and_by_another_name(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "app.db")
+    async with open_sole_use(f"sqlite:///{tmp_path / 'app.db'}", tmp_path / "one"):
+        for name in ("app.db", "link.db"):
+            with pytest.raises(Unavailable, match="DATABASE_URL") as refusal:
+                async with open_sole_use(f"sqlite:///{tmp_path / name}", tmp_path / "two"):
+                    pass
+            assert refusal.value.code == "engine_running"
+        async with open_sole_use(f"sqlite:///{tmp_path / 'other.db'}", tmp_path / "two"):
+            pass
+
+
 @pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_second_engine_on_the_same_postgresql_is_refused_from_another_folder(

@@ -15,6 +15,8 @@ import httpx
 
 from config.checkout import CHECKOUT
 
+START_SECONDS = 120
+"""For a start that takes two: on a machine that is busy with much else."""
 SERVERS = '{"mcpServers": {"time": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time"]}}}'
 
 
@@ -43,7 +45,7 @@ async def start_process(environment: dict[str, str], *arguments: str, log: Path 
 async def refused(environment: dict[str, str], *arguments: str) -> tuple[int | None, str]:
     """Returns the exit code and what was said on standard error."""
     process = await start_process(environment, *arguments)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(START_SECONDS):
         _, errors = await process.communicate()
     return process.returncode, errors.decode()
 
@@ -67,7 +69,7 @@ class Running:
 
     async def ended(self) -> int | None:
         """Returns the exit code once it has stopped."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             self.log += ((await self.process.communicate())[1] or b"").decode()
         return self.process.returncode
 
@@ -108,7 +110,7 @@ async def serving(environment: dict[str, str], log: Path | None = None) -> Async
     process = await start_process(environment, log=log)
     tell = in_the_log if environment.get("LOG_FORMAT") == "json" else on_the_banner
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(START_SECONDS):
             running = await tell(process)
         yield running
     finally:
