@@ -1,57 +1,46 @@
 """A model whose calls are held to a run's budget and counted, also those that fail."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 
 from langchain_core.messages import AnyMessage
+from typing_extensions import override
 
 from mcp_config.tools import JsonObject, ToolSpec
 from nodes.budget import Budget
-from nodes.models.port import ChatModel, ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.port import ChatModel, ModelError, ModelReply, StructuredReply, TextDelta, Usage
+from nodes.models.wrapped import WrappedModel
 
 
-@dataclass(frozen=True)
-class MeteredModel:
+class MeteredModel(WrappedModel[ChatModel]):
     """The model as one step of a run may use it. Beyond what a `ChatModel` raises: `BudgetExceeded`, its own kind."""
 
-    model: ChatModel
-    budget: Budget
-    step_id: str
-    agent: str
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def context_tokens(self) -> int:
-        return self.model.context_tokens
-
-    async def ready(self) -> None:
-        await self.model.ready()
+    def __init__(self, model: ChatModel, budget: Budget, step_id: str, agent: str) -> None:
+        super().__init__(model)
+        self._budget, self._step_id, self._agent = budget, step_id, agent
 
     async def stream(
         self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
     ) -> AsyncIterator[TextDelta | ModelReply]:
-        self.budget.check_model(self.step_id, self.agent)
+        self._budget.check_model(self._step_id, self._agent)
         try:
-            async for item in self.model.stream(messages, tools):
+            async for item in self._model.stream(messages, tools):
                 if isinstance(item, ModelReply):
-                    self.budget.add_usage(self.step_id, self.agent, item.usage)
+                    self._count(item.usage)
                 yield item
         except ModelError as error:
-            self._count(error)
+            self._count(error.usage)
             raise
 
+    @override
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
-        self.budget.check_model(self.step_id, self.agent)
+        self._budget.check_model(self._step_id, self._agent)
         try:
-            reply = await self.model.structured(messages, name, schema)
+            reply = await self._model.structured(messages, name, schema)
         except ModelError as error:
-            self._count(error)
+            self._count(error.usage)
             raise
-        self.budget.add_usage(self.step_id, self.agent, reply.usage)
+        self._count(reply.usage)
         return reply
 
-    def _count(self, error: ModelError) -> None:
-        self.budget.add_usage(self.step_id, self.agent, error.usage)
+    def _count(self, usage: Usage) -> None:
+        self._budget.add_usage(self._step_id, self._agent, usage)

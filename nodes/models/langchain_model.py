@@ -54,16 +54,11 @@ class LangChainChatModel:
     async def ready(self) -> None:
         """Returns at once: the provider is asked only when there is something to ask."""
 
-    async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
-        options: CallOptions = {"tools": [_function(tool) for tool in tools]} if tools else {}
-        async with contextlib.aclosing(self._replies(messages, options)) as replies:
-            async for item in replies:
-                yield item
+    def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
+        return self._replies(messages, {"tools": [_function(tool) for tool in tools]} if tools else {})
 
-    async def stream_json(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> Replies:
-        async with contextlib.aclosing(self._replies(messages, self._constrain(name, schema))) as replies:
-            async for item in replies:
-                yield item
+    def stream_json(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> Replies:
+        return self._replies(messages, self._constrain(name, schema))
 
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
         reply = ReplyBuilder()

@@ -5,31 +5,23 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from langchain_core.messages import AnyMessage
+from typing_extensions import override
 
 from config.agents import Price
 from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.constrained import ClosableModel, Replies
 from nodes.models.port import ModelError, ModelReply, StructuredReply, Usage
+from nodes.models.wrapped import WrappedModel
 
 _MILLION = 1_000_000
 
 
-class PricedModel:
+class PricedModel(WrappedModel[ClosableModel]):
     """Puts a price on the usage of every reply, and of calls that fail."""
 
     def __init__(self, model: ClosableModel, price: Price) -> None:
-        self._model, self._price = model, price
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def context_tokens(self) -> int:
-        return self._model.context_tokens
-
-    async def ready(self) -> None:
-        await self._model.ready()
+        super().__init__(model)
+        self._price = price
 
     async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
         try:
@@ -40,6 +32,7 @@ class PricedModel:
             error.usage = self._priced(error.usage)
             raise
 
+    @override
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
         try:
             reply = await self._model.structured(messages, name, schema)

@@ -5,49 +5,43 @@ redacted where it is written.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, cast
 
 from langchain_core.messages import AIMessage, AnyMessage
+from typing_extensions import override
 
 from config.agents import Redaction
 from config.held_text import HeldText
 from config.redaction import Redactor
 from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.port import ChatModel, ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.wrapped import WrappedModel
 
 _CHANNELS: Final = ("reasoning", "text")
 
 
-@dataclass(frozen=True)
-class RedactedModel:
-    """Satisfies `ChatModel`. `kinds` are those of the agent whose words these are."""
+class RedactedModel(WrappedModel[ChatModel]):
+    """`kinds` are those of the agent whose words these are."""
 
-    model: ChatModel
-    redactor: Redactor
-    kinds: Collection[Redaction] = ()
+    def __init__(self, model: ChatModel, redactor: Redactor, kinds: Collection[Redaction] = ()) -> None:
+        super().__init__(model)
+        self._redactor, self._kinds = redactor, kinds
 
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def context_tokens(self) -> int:
-        return self.model.context_tokens
-
+    @override
     async def ready(self) -> None:
         try:
-            await self.model.ready()
+            await self._model.ready()
         except ModelError as error:
             raise self._cleaned(error) from error.__cause__
 
     async def stream(
         self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
     ) -> AsyncIterator[TextDelta | ModelReply]:
-        held = {channel: HeldText(self.redactor, self.kinds) for channel in _CHANNELS}
+        held = {channel: HeldText(self._redactor, self._kinds) for channel in _CHANNELS}
         last: TextDelta | None = None
         try:
-            async for item in self.model.stream(messages, tools):
+            async for item in self._model.stream(messages, tools):
                 delta = item if isinstance(item, TextDelta) else None
                 ends = last is not None and (delta is None or delta.channel != last.channel)
                 if last is not None and ends and (rest := held[last.channel].end()):
@@ -60,15 +54,16 @@ class RedactedModel:
         except ModelError as error:
             raise self._cleaned(error) from error.__cause__
 
+    @override
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
         try:
-            reply = await self.model.structured(messages, name, schema)
+            reply = await self._model.structured(messages, name, schema)
         except ModelError as error:
             raise self._cleaned(error) from error.__cause__
-        return replace(reply, value=cast(JsonObject, self.redactor.value(reply.value, self.kinds)))
+        return replace(reply, value=cast(JsonObject, self._redactor.value(reply.value, self._kinds)))
 
     def _reply(self, reply: ModelReply) -> ModelReply:
-        text = self.redactor.text(reply.message.text, self.kinds)
+        text = self._redactor.text(reply.message.text, self._kinds)
         if text == reply.message.text:
             return reply
         message: AIMessage = reply.message.model_copy(update={"content": text})
@@ -76,5 +71,5 @@ class RedactedModel:
 
     def _cleaned(self, error: ModelError) -> ModelError:
         """Providers quote keys, and now and then a prompt, in what they complain about."""
-        error.args = (self.redactor.text(str(error), self.kinds),)
+        error.args = (self._redactor.text(str(error), self._kinds),)
         return error

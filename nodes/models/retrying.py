@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from langchain_core.messages import AnyMessage
+from typing_extensions import override
 
 from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.constrained import ClosableModel, Replies
 from nodes.models.port import NO_USAGE, ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.wrapped import WrappedModel
 
 _log = logging.getLogger(__name__)
 
@@ -33,22 +35,12 @@ class Patience:
     first_pause: float = 0.5
 
 
-class RetryingModel:
+class RetryingModel(WrappedModel[ClosableModel]):
     """Waits as `Retry-After` asks, else twice as long each time. Thoughts may be repeated; words of an answer not."""
 
     def __init__(self, model: ClosableModel, patience: Patience) -> None:
-        self._model, self._patience = model, patience
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def context_tokens(self) -> int:
-        return self._model.context_tokens
-
-    async def ready(self) -> None:
-        await self._model.ready()
+        super().__init__(model)
+        self._patience = patience
 
     async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
         wasted, failures, shown = NO_USAGE, 0, False
@@ -70,6 +62,7 @@ class RetryingModel:
             yield TextDelta(self._announce(failure, failures, pause), "reasoning")
             await asyncio.sleep(pause)
 
+    @override
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
         wasted, failures = NO_USAGE, 0
         while True:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
+from typing_extensions import override
 
 from config.ids import new_id
 from mcp_config.tools import JsonObject, ToolSpec
@@ -15,31 +16,16 @@ from nodes.models.constrained import ConstrainedModel, Replies
 from nodes.models.json_answer import AnswerReader
 from nodes.models.port import ModelError, ModelReply, StructuredReply, TextDelta, Usage
 from nodes.models.tool_prompt import build_choice_schema, build_plain_prompt, build_tool_prompt
+from nodes.models.wrapped import WrappedModel
 
 
-class SchemaToolsModel:
+class SchemaToolsModel(WrappedModel[ConstrainedModel]):
     """Gives `model` tools. Without tools offered it is a plain chat."""
 
-    def __init__(self, model: ConstrainedModel) -> None:
-        self._model = model
+    def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
+        return self._choices(messages, tools) if tools else self._model.stream(build_plain_prompt(messages))
 
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def context_tokens(self) -> int:
-        return self._model.context_tokens
-
-    async def ready(self) -> None:
-        await self._model.ready()
-
-    async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
-        replies = self._choices(messages, tools) if tools else self._model.stream(build_plain_prompt(messages))
-        async with aclosing(replies) as items:
-            async for item in items:
-                yield item
-
+    @override
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
         return await self._model.structured(build_plain_prompt(messages), name, schema)
 

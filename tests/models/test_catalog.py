@@ -73,11 +73,6 @@ async def test_images_for_a_blind_model_say_what_to_configure() -> None:
         await _name("embedded:qwen2.5-coder-1.5b", images=True)
 
 
-async def test_model_is_made_once(scripted_model: ScriptedModel) -> None:
-    async with opened(scripted_model, "openai") as models:
-        assert general(models) == general(models)
-
-
 async def test_next_model_answers_when_the_first_fails_before_a_word(scripted_model: ScriptedModel) -> None:
     scripted_model.answer(Replies.error(500, "down"), Replies.text("from the second"))
     async with _two(scripted_model) as models:
