@@ -39,6 +39,8 @@ class HeadStart(BaseModel):
     done: tuple[DoneStep, ...] = ()
     """Also what a first plan brought before it was made anew."""
     replanned: bool = False
+    read: tuple[str, ...] = ()
+    """Tools whose results may stand in these outputs."""
 
 
 def build_given(head_start: HeadStart) -> nodes.state.HeadStart:
@@ -72,6 +74,8 @@ class Source:
     """The plan, and the one that was made after a step had failed; of a run without planning, its only step."""
     steps: tuple[SourceStep, ...]
     """Those that were at work, in the order they began."""
+    read: frozenset[str] = frozenset()
+    """Tools whose results it had read."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def build_head_start(run_id: str, source: Source, wish: Wish) -> HeadStart | Non
             for step_id, agent, task in [*before, *done]
         ),
         replanned=number > 0 or bool(before),
+        read=tuple(sorted(source.read)),
     )
 
 

@@ -78,8 +78,10 @@ class RunInput:
     """What it takes over from the run it was forked from."""
     earlier_calls: Mapping[str, ToolResult | None] = field(default_factory=dict)
     """Tool calls of earlier attempts: their results, or None for one that was started and never ended."""
+    used: Collection[str] = ()
+    """Tools that earlier attempts called."""
     read: Collection[str] = ()
-    """Tools whose results earlier attempts have read."""
+    """Tools whose results stand in what the run was given, or were read by earlier attempts."""
     answers: Mapping[str, Answer | None] = field(default_factory=dict)
     """What people said of calls that earlier attempts asked about, by call id; None where nobody has answered yet."""
     bounds: Sequence[Bound] = ()
@@ -219,9 +221,9 @@ class GraphRunner:
         """
         if self._checkpointer is None or not run.earlier_calls:
             return False
-        await self._tools.ready([*run.read])
-        harmless = {spec.name for spec in self._tools.specs([*run.read]) if spec.repeatable}
-        return not harmless.issuperset(run.read)
+        await self._tools.ready([*run.used])
+        harmless = {spec.name for spec in self._tools.specs([*run.used]) if spec.repeatable}
+        return not harmless.issuperset(run.used)
 
     def _context(self, run: RunInput) -> RunContext:
         agent = self._agents.get(run.agent_id)

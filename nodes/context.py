@@ -68,7 +68,7 @@ class RunContext:
     """What people said of calls that they were asked about, by call id; None where nobody has answered yet."""
 
     read: set[str] = field(default_factory=set)
-    """Tools whose results this run has read, in all its attempts; nodes add to it."""
+    """Tools whose results this run has read or was given, in all its attempts; nodes add to it."""
 
     surroundings: Surroundings = Surroundings()
     may_reopen: bool = False

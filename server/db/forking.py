@@ -7,6 +7,7 @@ from sqlalchemy import select
 from config.agents import ROUTER
 from graph.events import Plan, PlanCreated, PlannedStep, run_events
 from graph.forking import ForkError, HeadStart, Source, SourceStep, Wish, build_head_start
+from server.db.reading import read_by
 from server.db.sessions import ReadSession
 from server.db.tables import EventRow, RunRow, StepRow
 from server.db.turns import ACTIVE
@@ -54,10 +55,11 @@ async def read_head_start(session: ReadSession, source: RunRow, new: NewFork, ru
 async def _read_source(session: ReadSession, run: RunRow) -> Source:
     rows = await session.scalars(select(StepRow).where(StepRow.run_id == run.id).order_by(StepRow.first_seq))
     steps = tuple(SourceStep(row.id, row.kind, row.agent, row.task, row.output) for row in rows)
+    read = await read_by(session, run)
     if run.agent_id != ROUTER:
         only = tuple(PlannedStep(id=step.id, agent=step.agent, task=step.task) for step in steps)
-        return Source((Plan(steps=only),) if only else (), steps)
-    return Source(await _read_plans(session, run.id), steps)
+        return Source((Plan(steps=only),) if only else (), steps, read)
+    return Source(await _read_plans(session, run.id), steps, read)
 
 
 async def _read_plans(session: ReadSession, run_id: str) -> tuple[Plan, ...]:

@@ -25,6 +25,7 @@ from graph.events import (
 )
 from server.db.answer import read_answer
 from server.db.digests import next_digest
+from server.db.reading import read_by
 from server.db.sessions import WriteSession
 from server.db.tables import ApprovalRow, MessageRow, RunRow, StepRow, ToolCallRow
 
@@ -168,5 +169,6 @@ async def _answer(session: WriteSession, run: RunRow, event: RunCompleted) -> Me
         attachments=[],
         run_id=run.id,
         digest=next_digest(digest, "assistant", content) if digest else None,
+        tools_read=sorted(await read_by(session, run)),
         created_at=event.at,
     )

@@ -63,6 +63,8 @@ class MessageRow(Row):
     """The run that wrote it; None for what a client posted."""
     digest: Mapped[str | None] = mapped_column(String(64))
     """All that was said up to here, as a hash; None where it did not come with a history."""
+    tools_read: Mapped[list[str] | None] = mapped_column(JsonOf(list[str]))
+    """Of an answer: the tools whose results may stand in it or above it. None in what others wrote."""
     created_at: Mapped[datetime]
 
 

@@ -9,6 +9,7 @@ from graph.events import Failure
 from mcp_config.tools import ToolCall, ToolResult
 from server.db.database import Database
 from server.db.once import Once
+from server.db.reading import read_by, used_by
 from server.db.sessions import WriteSession
 from server.db.steps import call_resource
 from server.db.tables import RunRow, ToolCallRow
@@ -100,16 +101,15 @@ class ToolCalls:
 
         await self._database.write(work)
 
-    async def tools_read(self, run_id: str) -> frozenset[str]:
-        """Returns the tools whose results a run has read, and the runs that it was forked from."""
-        found: set[str] = set()
+    async def tools_used(self, run_id: str) -> frozenset[str]:
+        """Returns the tools whose results the run itself has read."""
         async with self._database.read() as session:
-            seen: str | None = run_id
-            while seen is not None:
-                read = select(ToolCallRow.tool).where(ToolCallRow.run_id == seen, ToolCallRow.status != "denied")
-                found.update(await session.scalars(read.distinct()))
-                seen = await session.scalar(select(RunRow.forked_from).where(RunRow.id == seen))
-        return frozenset(found)
+            return await used_by(session, [run_id])
+
+    async def tools_read(self, run_id: str) -> frozenset[str]:
+        """Returns those, and the tools whose results stand in what the run was given: earlier answers, a head start."""
+        async with self._database.read() as session:
+            return await read_by(session, await session.get_one(RunRow, run_id))
 
     async def outcomes(self, run_id: str) -> dict[str, ToolResult | None]:
         """Returns how the calls of a run ended, by id; None for one that was started and never ended."""

@@ -175,6 +175,7 @@ class Carrier:
             spending=self._spending,
             may_reopen=self._reopened < _MAX_REOPENINGS,
             earlier_calls=await self._store.tool_calls.outcomes(claim.run_id) if claim.attempt > 1 else {},
+            used=await self._store.tool_calls.tools_used(claim.run_id) if claim.attempt > 1 else (),
             read=await self._store.tool_calls.tools_read(claim.run_id),
             answers=await self._store.approvals.answers(claim.run_id) if claim.attempt > 1 else {},
             drain=self._drain,

@@ -7,6 +7,7 @@ from sqlalchemy import insert
 
 from config.ids import new_id
 from server.db.sessions import WriteSession
+from server.db.summaries import LOOK_BACK
 from server.db.tables import MessageRow
 from server.resources.conversations import NewConversation
 from tests.engine.conftest import House, Site
@@ -21,10 +22,10 @@ async def test_ten_thousand_messages_cost_the_next_run_no_more_work(site: Site, 
     scripted_model.always(anything, Replies.text("Hi."))
     with watching() as watch:
         async with site.house() as house:
-            several = [await converse(house, count) for count in (10, 10, 100, 10_000)]
+            several = [await converse(house, count) for count in (10, 10, LOOK_BACK, 10_000)]
             _, short, full, long = [await _answer(house, watch, each) for each in several]  # the first warms up
     assert abs(long[0] - short[0]) <= 4, "statements"
-    assert long[1] <= 1.5 * full[1], "instructions of SQLite's machine, from where the window is full"
+    assert long[1] <= 1.5 * full[1], "instructions of SQLite's machine, from where all is full that is looked at"
 
 
 async def _answer(house: House, watch: Watch, conversation_id: str) -> tuple[int, int]:

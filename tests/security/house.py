@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,12 +69,33 @@ class House:
 
     async def run(self, words: str, agent: str, *calls: tuple[str, Json]) -> list[Json]:
         """Has the agent's model ask for these calls one after the other; returns what became of each in the events."""
+        self._script(words, calls)
+        run = await start_run(self.user, words, agent)
+        return await self.outcome(run["id"])
+
+    async def converse(self, words: str, agent: str, *calls: tuple[str, Json]) -> str:
+        """Does the same, and returns the conversation."""
+        self._script(words, calls)
+        run = await start_run(self.user, words, agent)
+        await self.outcome(run["id"])
+        conversation_id: str = run["conversation_id"]
+        return conversation_id
+
+    async def go_on(
+        self, conversation_id: str, words: str, agent: str, *calls: tuple[str, Json], **message: str
+    ) -> list[Json]:
+        """Does in a conversation what `run` does in a new one."""
+        self._script(words, calls)
+        path, said = f"/v1/conversations/{conversation_id}", {"role": "user", "content": words, **message}
+        (await self.user.post(f"{path}/messages", json=said)).raise_for_status()
+        run = (await self.user.post(f"{path}/runs", json={"agent_id": agent})).raise_for_status().json()
+        return await self.outcome(run["id"])
+
+    def _script(self, words: str, calls: Sequence[tuple[str, Json]]) -> None:
         for number, (tool, arguments) in enumerate(calls):
             ask = Replies.tool(tool, arguments, call_id=f"{words.replace(' ', '_')}-{number}")
             self.model.when(_turn(words, number), ask)
         self.model.when(_turn(words, len(calls)), Replies.text("done"))
-        run = await start_run(self.user, words, agent)
-        return await self.outcome(run["id"])
 
     async def outcome(self, run_id: str) -> list[Json]:
         """Returns the calls of a run that has ended, or that waits for a person (and is then cancelled)."""

@@ -38,6 +38,7 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("limits", sa.Text, nullable=False, server_default="{}"))
     op.add_column("runs", sa.Column("forked_from", sa.Text))
     op.add_column("runs", sa.Column("head_start", sa.Text))
+    op.add_column("messages", sa.Column("tools_read", sa.Text))
     op.add_column("steps", sa.Column("cost_usd", sa.Float, nullable=False, server_default="0"))
     op.add_column("agent_versions", sa.Column("removed_in", sa.Integer))
     op.create_index("runs_by_owner", "runs", ["owner", "id"])
@@ -68,6 +69,7 @@ def downgrade() -> None:
     op.drop_column("agent_versions", "removed_in")
     op.drop_column("runs", "head_start")
     op.drop_column("steps", "cost_usd")
+    op.drop_column("messages", "tools_read")
     op.drop_column("runs", "forked_from")
     op.drop_column("runs", "limits")
 
