@@ -23,7 +23,8 @@ from config.redaction import Redactor
 from config.settings import Settings, load_settings
 from graph.builder import NAME, build_graph
 from mcp_config.guards import Guards
-from mcp_config.registry import Deadlines, open_registry
+from mcp_config.inventory import Deadlines
+from mcp_config.registry import open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.server_variables import build_variables
 from mcp_config.servers_file import load_servers

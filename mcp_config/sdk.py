@@ -1,26 +1,22 @@
-"""The one module that knows the MCP SDK and its LangChain adapters: sessions over stdio and HTTP, and tool conversion.
+"""Sessions with MCP servers over stdio and HTTP, by the MCP SDK.
 
 Everything it hands out is ours: plain JSON, and the errors of `errors.py`. A move to another SDK ends here.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import anyio
 import httpx
-from langchain_core.tools import BaseTool
-from langchain_mcp_adapters.interceptors import MCPToolCallRequest
-from langchain_mcp_adapters.sessions import StdioConnection
-from langchain_mcp_adapters.tools import convert_mcp_tool_to_langchain_tool
 from mcp import ClientSession, McpError, types
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mcp_config.errors import NeverSent, RemoteError, ServerLost, ServerRefused, ToolError
 from mcp_config.server_config import ServerConfig
 from mcp_config.talkback import Client, Ears
-from mcp_config.tools import JsonObject, ToolResult, ToolSpec
+from mcp_config.tools import JsonObject
 from mcp_config.warden import Warden
 from mcp_config.wire import EXIT_SECONDS, open_wire, settle
 
@@ -178,18 +174,3 @@ def describe_failure(error: BaseException) -> str:
             return "does not answer as an MCP server should"
         case _:
             return str(error).partition("\n")[0] or type(error).__name__
-
-
-def build_langchain_tool(spec: ToolSpec, call: Callable[[JsonObject], Awaitable[ToolResult]]) -> BaseTool:
-    """Returns the tool as LangChain knows tools. Its only way to the server is `call`."""
-
-    async def route(request: MCPToolCallRequest, handler: object) -> types.CallToolResult:
-        del handler  # the adapters' own way, a new process for each call
-        result = await call(request.args)
-        structured = result.structured if isinstance(result.structured, dict) else None
-        content = types.TextContent(type="text", text=result.content)
-        return types.CallToolResult(content=[content], structuredContent=structured, isError=result.status != "ok")
-
-    tool = types.Tool(name=spec.name, description=spec.description, inputSchema=spec.model_schema)
-    nowhere = StdioConnection(transport="stdio", command="", args=[])
-    return convert_mcp_tool_to_langchain_tool(None, tool, connection=nowhere, tool_interceptors=[route])

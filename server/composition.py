@@ -12,10 +12,11 @@ from mcp_config.artifact_tool import build_artifact_tool
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import open_gateway
 from mcp_config.guards import Guards
+from mcp_config.inventory import Deadlines
 from mcp_config.memory_tools import build_memory_tools
 from mcp_config.quarantine import open_quarantine
 from mcp_config.rates import open_rate_limits
-from mcp_config.registry import Deadlines, open_registry
+from mcp_config.registry import open_registry
 from mcp_config.user_sessions import open_user_sessions
 from nodes.context import Surroundings
 from nodes.models.catalog import Models, open_models

@@ -15,9 +15,10 @@ from config.settings import Settings
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import Gateway, Lock, open_gateway
 from mcp_config.guards import Guards
+from mcp_config.inventory import Deadlines
 from mcp_config.quarantine import Quarantine
 from mcp_config.rates import open_rate_limits
-from mcp_config.registry import Deadlines, ToolRegistry, open_registry
+from mcp_config.registry import ToolRegistry, open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.server_variables import build_variables
 from mcp_config.servers_file import load_servers

@@ -12,8 +12,9 @@ from pydantic import JsonValue
 
 from config.errors import ConfigError
 from config.policies import ToolPolicies
+from mcp_config.inventory import Deadlines
 from mcp_config.pins import Lock, build_pin, build_text
-from mcp_config.registry import Deadlines, ToolRegistry, open_registry
+from mcp_config.registry import ToolRegistry, open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.server_variables import build_variables
 from mcp_config.servers_file import load_servers

@@ -12,7 +12,8 @@ from typing import Final, assert_never
 import structlog
 
 from mcp_config.audit import Audit, AuditEntry
-from mcp_config.registry import ToolRegistry, UnknownTool
+from mcp_config.inventory import UnknownTool
+from mcp_config.registry import ToolRegistry
 from mcp_config.tools import Answer, Ledger, ToolCall
 from server.db.approvals import EXPIRY, Settled
 from server.db.store import Store

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from config.ids import new_id
 from mcp_config.guards import Foresight
+from mcp_config.inventory import UnknownTool
 from mcp_config.memory_tools import RECALL_MEMORIES, NotRemembered, Remembered
-from mcp_config.registry import UnknownTool
 from mcp_config.tools import Caller, ToolCall
 from server.db.columns import storable
 from server.engine.likeness import build_words, rank

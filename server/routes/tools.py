@@ -8,8 +8,8 @@ from fastapi import Response
 from config.ids import new_id
 from graph.events import Failure
 from mcp_config import tools
+from mcp_config.inventory import UnknownTool
 from mcp_config.quarantine import CHANGED, Change, ChangedAgain, NoChange
-from mcp_config.registry import UnknownTool
 from server.application import Application
 from server.auth import Admin, Caller
 from server.db.once import find_made

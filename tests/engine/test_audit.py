@@ -6,7 +6,8 @@ from sqlalchemy import func, select, text
 from config.ids import new_id
 from config.policies import Rule, ToolPolicies
 from mcp_config.guards import Guards
-from mcp_config.registry import Deadlines, open_registry
+from mcp_config.inventory import Deadlines
+from mcp_config.registry import open_registry
 from mcp_config.tools import Caller, ToolCall
 from server.db.sessions import WriteSession
 from server.db.store import Store, open_store

@@ -3,12 +3,13 @@
 from langchain_core.messages import ToolMessage
 
 from config.policies import Rule, ToolPolicies
+from mcp_config.langchain_tools import build_langchain_tools
 from tests.mcp_config.rig import chaos, open_rig
 
 
 async def test_langchain_tool_calls_the_server_and_is_written_down() -> None:
     async with open_rig(chaos("well")) as rig:
-        tools = {tool.name: tool for tool in rig.registry.langchain_tools(rig.caller, ledger=rig.ledger)}
+        tools = {tool.name: tool for tool in build_langchain_tools(rig.registry, rig.caller, ledger=rig.ledger)}
         assert sorted(tools) == ["well__act", "well__count", "well__echo"]
         message = await tools["well__echo"].ainvoke(
             {"type": "tool_call", "id": "1", "name": "well__echo", "args": {"text": "hello"}}
@@ -21,7 +22,7 @@ async def test_langchain_tool_calls_the_server_and_is_written_down() -> None:
 async def test_langchain_tool_is_governed_like_any_other_call() -> None:
     policies = ToolPolicies(rules=[Rule(match="well__count", verdict="deny", reason="not today")])
     async with open_rig(chaos("well"), policies=policies) as rig:
-        (tool,) = rig.registry.langchain_tools(rig.caller, ["well__count"])
+        (tool,) = build_langchain_tools(rig.registry, rig.caller, ["well__count"])
         message = await tool.ainvoke({"type": "tool_call", "id": "1", "name": tool.name, "args": {}})
         assert isinstance(message, ToolMessage)
         assert message.status == "error"

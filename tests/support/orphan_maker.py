@@ -3,7 +3,8 @@
 import asyncio
 import sys
 
-from mcp_config.registry import Deadlines, open_registry
+from mcp_config.inventory import Deadlines
+from mcp_config.registry import open_registry
 from tests.mcp_config.rig import ALLOW_ALL, chaos
 
 

@@ -16,7 +16,8 @@ from typing import cast
 
 from config.ids import new_id
 from config.policies import Rule, ToolPolicies
-from mcp_config.registry import Deadlines, ToolRegistry, open_registry
+from mcp_config.inventory import Deadlines
+from mcp_config.registry import ToolRegistry, open_registry
 from mcp_config.sandbox.grants import MEBIBYTE, Grants, Sandbox
 from mcp_config.server_config import ServerConfig
 from mcp_config.tools import Caller, ToolCall, Unwritten

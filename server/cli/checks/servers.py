@@ -6,7 +6,8 @@ from typing import Final
 from config.policies import ToolPolicies
 from config.settings import Settings
 from mcp_config.connection import ServerHealth
-from mcp_config.registry import Deadlines, open_registry
+from mcp_config.inventory import Deadlines
+from mcp_config.registry import open_registry
 from mcp_config.server_config import ServerConfig
 from server.cli.checks.finding import Finding, fault, note, ok
 
