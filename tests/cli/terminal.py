@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from config.checkout import CHECKOUT
 from tests.http.serving import ADMIN_KEY
+from tests.support.waiting import PATIENCE
 
 _COMMAND = (sys.executable, "-m", "server.cli")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -66,7 +67,7 @@ class Terminal:
                 await self._more.wait()
 
     async def left(self) -> int:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await self.process.wait()
 
     def _read(self) -> None:

@@ -63,5 +63,5 @@ async def deputy(served: Served) -> AsyncIterator[Deputy]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def openai(served: Served) -> AsyncIterator[AsyncOpenAI]:
     """The official client, as a user of the product would make it; it would retry what it may."""
-    async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key=USER_KEY, timeout=10) as client:
+    async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key=USER_KEY, timeout=30) as client:
         yield client

@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.completions.asking import ask
 from tests.http.serving import USER_KEY, Json, Served, build_settings, ended, open_served
 from tests.support.scripted_model import Replies, ScriptedModel, says
+from tests.support.waiting import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -41,7 +42,7 @@ async def test_a_lost_stream_cancels_the_run_down_to_the_model(model: ScriptedMo
     model.when(says("leave me"), Replies.text("well", "never").held(asyncio.Event(), after=1))
     run_id = await hang_up(user, "leave me")
     assert (await ended(user, run_id))["status"] == "cancelled"
-    await asyncio.wait_for((await model.requested(says("leave me"))).gone.wait(), 5)
+    await asyncio.wait_for((await model.requested(says("leave me"))).gone.wait(), PATIENCE)
 
 
 async def test_a_lost_client_that_waits_for_the_whole_cancels_the_run(
@@ -52,7 +53,7 @@ async def test_a_lost_client_that_waits_for_the_whole_cancels_the_run(
     request = await model.requested(says("leave me waiting"))
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    await asyncio.wait_for(request.gone.wait(), 5)
+    await asyncio.wait_for(request.gone.wait(), PATIENCE)
     assert (await ended(user, await newest_run(user)))["status"] == "cancelled"
 
 
@@ -63,7 +64,7 @@ async def test_a_lost_client_ends_its_task(model: ScriptedModel, user: httpx.Asy
     request = await model.requested(says("an emoji, never"))
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    await asyncio.wait_for(request.gone.wait(), 5)
+    await asyncio.wait_for(request.gone.wait(), PATIENCE)
 
 
 async def test_a_client_may_ask_that_its_run_goes_on(model: ScriptedModel, user: httpx.AsyncClient) -> None:
@@ -121,7 +122,7 @@ async def begin(served: Served, body: Json) -> tuple[asyncio.Task[str], str]:
         return text
 
     reading = asyncio.create_task(read())
-    return reading, await asyncio.wait_for(started, 5)
+    return reading, await asyncio.wait_for(started, PATIENCE)
 
 
 async def newest_run(client: httpx.AsyncClient) -> str:

@@ -15,7 +15,7 @@ from server.db.sessions import ReadSession
 from server.db.store import Store, open_store
 from server.errors import Invalid
 from tests.db.stories import OWNER, answer, begin, ending, opening, words
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 
 async def _log(store: Store, run_id: str) -> list[LoggedEvent]:
@@ -34,7 +34,7 @@ async def test_readers_from_every_cursor_get_the_rest_live(store: Store) -> None
         await store.events.append(run.run_id, 1, words(run, step_id, f"word {number} "))
     await store.events.append(run.run_id, 1, ending(run, step_id, "all"))
     whole = await _log(store, run.run_id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await asyncio.gather(*readers) == [whole, whole[1:], whole[2:]]
     assert store.feed.readers == 0
 
@@ -57,7 +57,7 @@ async def test_reader_of_another_process_finds_the_events_by_looking(store: Stor
         reader = asyncio.create_task(_collect(elsewhere.events.follow(OWNER, run.run_id, 0, lambda: 0.02)))
         await store.events.append(run.run_id, 1, opening(run, step_id))
         await store.events.append(run.run_id, 1, ending(run, step_id, ""))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await reader == await _log(store, run.run_id)
 
 
@@ -104,7 +104,7 @@ async def test_readers_of_a_run_that_another_process_carries_take_turns_to_look(
         await store.events.append(run.run_id, 1, opening(run, step_id))
         await store.events.append(run.run_id, 1, ending(run, step_id, ""))
         whole = await _log(store, run.run_id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await asyncio.gather(*readers) == [whole] * 100
         assert counted.reads - before < 50
 
@@ -134,6 +134,6 @@ async def test_readers_end_when_the_feed_closes(store: Store) -> None:
     reader = asyncio.create_task(_collect(store.events.follow(OWNER, run.run_id, 0, lambda: None)))
     logged = await store.events.append(run.run_id, 1, opening(run, step_id))
     store.feed.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await reader in ([], logged)
     assert store.feed.readers == 0

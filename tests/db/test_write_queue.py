@@ -14,6 +14,7 @@ from server.errors import NotFound, Unavailable
 from server.resources.conversations import NewConversation
 from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, answer, begin, converse, say, words
+from tests.support.waiting import PATIENCE
 
 
 async def test_pieces_written_at_the_same_time_share_a_transaction(store: Store) -> None:
@@ -128,7 +129,7 @@ async def test_locked_database_is_waited_for(tmp_path: Path) -> None:
             await asyncio.to_thread(lambda: None)
             assert (await store.conversations.page(OWNER, PageQuery())).data == []
             other.execute("ROLLBACK")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await waiting
 
 

@@ -7,9 +7,9 @@ from server.resources.conversations import NewConversation, NewMessage
 from server.resources.pages import PageQuery
 from server.resources.runs import NewRun, Run
 from tests.engine.conftest import House
+from tests.support.waiting import PATIENCE
 
 OWNER = "ada"
-_PATIENCE = 5.0
 
 
 async def ask(house: House, content: str, conversation_id: str | None = None, agent_id: str = "general") -> Run:
@@ -21,14 +21,14 @@ async def ask(house: House, content: str, conversation_id: str | None = None, ag
 
 
 async def read_to_end(house: House, run_id: str, after: int = 0) -> list[RunEvent]:
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         events = [event async for event in house.engine.follow(OWNER, run_id, after)]
     return [run_events.validate_json(event.json) for event in events]
 
 
 async def read_until(house: House, run_id: str, kind: str) -> RunEvent:
     """Follows a run up to its first event of a kind."""
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         reader = house.engine.follow(OWNER, run_id)
         try:
             async for event in reader:

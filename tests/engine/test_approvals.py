@@ -19,7 +19,7 @@ from tests.engine.talk import OWNER, ask, final, read_to_end, transcript
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Tool, returning
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, says
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 TOOLS = {
     "time__set": Tool(returning("clock set"), asks=True),
@@ -159,7 +159,7 @@ async def test_conversation_with_a_waiting_run_can_be_deleted(house: House) -> N
 
 async def test_reader_may_ask_to_be_let_go_where_the_run_waits(house: House) -> None:
     run = await ask(house, "set the clock", agent_id="clock")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         read = [event.type async for event in house.engine.follow(OWNER, run.id, until_waiting=True)]
         [approval] = await waiting(house, run)
         again = [event.type async for event in house.engine.follow(OWNER, run.id, len(read), until_waiting=True)]

@@ -11,6 +11,7 @@ from tests.engine.talk import OWNER, ask, final, read_to_end, read_until
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Tool
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, says
+from tests.support.waiting import PATIENCE
 
 
 async def test_drained_run_ends_its_tool_call_and_goes_on_after_the_next_start(
@@ -32,7 +33,7 @@ async def test_drained_run_ends_its_tool_call_and_goes_on_after_the_next_start(
         house.engine.drain()
         late = await ask(house, "time, again?", agent_id="clock")
         gate.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await house.engine.drained()
         assert [(await house.store.runs.get(OWNER, each.id)).status for each in (run, late)] == ["queued", "queued"]
         assert len(scripted_model.requests) == 1
@@ -58,7 +59,7 @@ async def test_run_that_completes_while_the_server_drains_is_completed(
         await read_until(house, run.id, "model.delta")
         house.engine.drain()
         gate.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await house.engine.drained()
         ended = await house.store.runs.get(OWNER, run.id)
     assert ended.status in ("completed", "queued")

@@ -17,6 +17,7 @@ from tests.graph.conftest import plan
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Tool, returning
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, plans, says
+from tests.support.waiting import PATIENCE
 
 
 async def test_routed_run_is_answered_stored_and_readable_in_parts(house: House, scripted_model: ScriptedModel) -> None:
@@ -117,7 +118,7 @@ async def test_cancel_reaches_the_model_and_the_conversation_goes_on(
     assert (await house.engine.cancel(OWNER, run.id)).status == "running"
     assert (await house.engine.wait_for_end(OWNER, run.id, 5)).status == "cancelled"
     log = await read_to_end(house, run.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await scripted_model.requests[0].gone.wait()
     check_laws(log)
     assert log[-1].type == "run.cancelled"

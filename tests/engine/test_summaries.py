@@ -18,7 +18,7 @@ from server.resources.runs import NewRun, Run
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final
 from tests.support.scripted_model import Replies, Reply, ScriptedModel, ScriptedRequest, prompted, says
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 SUMS_UP = prompted("running summary")
 
@@ -187,7 +187,7 @@ async def test_summary_that_was_in_the_making_when_the_server_stopped_is_made_af
         site.script.when(SUMS_UP, Replies.text("never").held(asyncio.Event()), Replies.text("GREEN TEA."))
         await _answered(house, "question one", conversation)
         cut_off = await site.script.requested(SUMS_UP)
-    await asyncio.wait_for(cut_off.gone.wait(), 5)
+    await asyncio.wait_for(cut_off.gone.wait(), PATIENCE)
     async with site.house() as house, open_summarizer(house):
         assert await house.store.summaries.find(ids[-1]) is None
         await _answered(house, "question two", conversation)
@@ -206,7 +206,7 @@ async def test_model_of_this_machine_is_asked_only_when_it_must_be_and_gives_way
         await _answered(house, "question two", conversation)
         asked = await site.script.requested(SUMS_UP)
         run = await _answered(house, "question three", conversation)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await asked.gone.wait()
         assert (await _summary(house, run.message_id or "")).content == "GREEN TEA."
 

@@ -11,6 +11,7 @@ from tests.engine.test_approvals import TOOLS
 from tests.graph.laws import check_laws
 from tests.support.lossy_postgres import open_lossy_postgres
 from tests.support.scripted_model import Replies, ScriptedModel, says
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +75,7 @@ async def test_reader_is_let_go_where_the_run_waits_also_when_the_word_of_it_was
     ):
         proxy.marked = b"FOR UPDATE"  # of the run, when it is to wait
         run = await ask(house, "set the clock", agent_id="clock")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             read = [event.type async for event in house.engine.follow(OWNER, run.id, until_waiting=True)]
         waits = await house.store.runs.get(OWNER, run.id)
     assert (proxy.cuts, waits.status, read[-1]) == (1, "requires_action", "approval.requested")

@@ -27,6 +27,7 @@ from tests.support.scripted_model import (
     says,
 )
 from tests.support.server_process import Running
+from tests.support.waiting import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 _NEVER = asyncio.Event()
@@ -46,7 +47,7 @@ class Survivor:
 async def read_up_to(client: httpx.AsyncClient, run_id: str, enough: Callable[[str], bool]) -> list[Sent]:
     """Returns the first events of a run, and leaves as soon as the text of the stream is enough."""
     text = ""
-    async with client.stream("GET", f"/v1/runs/{run_id}/events") as answer, asyncio.timeout(20):
+    async with client.stream("GET", f"/v1/runs/{run_id}/events") as answer, asyncio.timeout(PATIENCE):
         async for piece in answer.aiter_text():
             text += piece
             if enough(text):

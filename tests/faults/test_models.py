@@ -124,6 +124,17 @@ async def test_f14_arguments_that_are_no_json_and_unknown_tools_go_back_to_the_m
     assert standing.lab.traces("look", "F14") == 1
 
 
+@pytest.mark.exhaustive
+async def test_f14_a_model_that_never_gets_its_arguments_right_ends_at_a_named_limit(
+    standing: Standing, client: httpx.AsyncClient
+) -> None:
+    standing.model.always(says("F14 hopeless"), Replies.bad_arguments("lab__look"))
+    end = (await whole_log(client, await start(client, "F14 hopeless")))[-1]
+    assert isinstance(end, RunFailed)
+    assert end.error.code == "budget_exceeded"
+    assert len(asked(standing.model, "F14 hopeless")) < _MOST_CALLS
+
+
 async def test_f14_fifty_calls_at_once_are_capped(standing: Standing, client: httpx.AsyncClient) -> None:
     calls = [("lab__look", {"key": f"F14-{number}"}) for number in range(50)]
     standing.model.when(lambda r: says("F14 fifty")(r) and not has_result()(r), Replies.tools(*calls))

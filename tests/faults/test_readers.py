@@ -24,6 +24,8 @@ pytestmark = [
     pytest.mark.timeout(180),
 ]
 _EVENTS = 30
+_FAST = 50
+"""Readers beside the slow one."""
 
 
 async def reads(client: httpx.AsyncClient, count: int) -> bool:
@@ -44,6 +46,25 @@ async def test_f21_a_client_that_leaves_ends_its_reading_and_not_the_run(
     sent = await follow(client, run_id)
     check_numbers(sent, after=0)
     assert (await get_run(client, run_id))["status"] == "completed"
+
+
+async def test_f21_a_chat_client_that_leaves_cancels_the_run_that_was_for_it_alone(
+    standing: Standing, client: httpx.AsyncClient
+) -> None:
+    standing.model.when(says("F21 chat"), Replies.text("half ", "never").stalled(after=1))
+    body = {"model": "general", "messages": [{"role": "user", "content": "F21 chat"}], "stream": True}
+    async with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        run_id = answer.headers["X-Open-Agent-Run-Id"]
+        async for line in answer.aiter_lines():
+            if "half" in line:
+                break
+
+    async def cancelled() -> bool:
+        return bool((await get_run(client, run_id))["status"] == "cancelled")
+
+    await until(cancelled, 2)
+    await until((await standing.model.requested(says("F21 chat"))).gone.is_set)
+    await until(lambda: reads(client, 0))
 
 
 class Reader:
@@ -127,11 +148,12 @@ async def test_f23_a_slow_reader_is_dropped_and_resumes_and_the_fast_ones_do_not
     slow, writer = await asyncio.open_connection(sock=narrow, limit=1024)
     writer.write(f"GET /v1/runs/{run_id}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
     await slow.readuntil(b"\r\n\r\n")
-    fast = [asyncio.create_task(follow(client, run_id)) for _ in range(3)]
-    whole = await fast[0]
+    fast, opened = [Reader() for _ in range(_FAST)], asyncio.Semaphore(_FAST)
+    await asyncio.gather(*(reader.read(port, key, run_id, opened) for reader in fast))
+    whole = await follow(client, run_id)
     check_numbers(whole, after=0)
-    assert all([await reading == whole for reading in fast])
-    await until(lambda: reads(client, 0), 10)
+    assert {tuple(parse_stream(unchunked(reader.raw))) for reader in fast} == {tuple(whole)}
+    await until(lambda: reads(client, 0))
     raw = bytearray()
     while piece := await slow.read(1_000_000):
         raw += piece

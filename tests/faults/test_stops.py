@@ -13,7 +13,7 @@ from tests.support.scripted_model import Replies, ScriptedModel, says
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-_GRACE = 5
+_GRACE = 10
 
 
 async def test_f05_sigterm_ends_streams_with_a_hint_and_hands_the_runs_over(
@@ -28,12 +28,12 @@ async def test_f05_sigterm_ends_streams_with_a_hint_and_hands_the_runs_over(
         reading = [asyncio.create_task(client.get(f"/v1/runs/{run_id}/events")) for run_id in runs]
         for each in words:
             await scripted_model.requested(says(each))
-        await until(lambda: are_read(client, len(runs)), 5)
+        await until(lambda: are_read(client, len(runs)))
         began = time.monotonic()
         running.process.terminate()
-        await until(lambda: draining(client), 2)
+        await until(lambda: draining(client))
         assert await running.ended() == 0
-        assert time.monotonic() - began < _GRACE + 1
+        assert time.monotonic() - began < _GRACE
         for stream in await asyncio.gather(*reading):
             assert stream.text.endswith("retry: 1000\n\n")
             assert "run.completed" not in stream.text

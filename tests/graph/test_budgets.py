@@ -17,6 +17,7 @@ from tests.graph.conftest import Stage, agent, plan, synthesizes
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Death, Keeper, Tool, Workbench, returning
 from tests.support.scripted_model import Replies, plans, prompted, says
+from tests.support.waiting import PATIENCE
 
 PAIR: tuple[JsonObject, JsonObject] = ({"agent": "sql", "task": "count"}, {"agent": "clock", "task": "time"})
 
@@ -127,12 +128,12 @@ async def test_seconds_end_a_hung_model(stage: Stage) -> None:
     stage.script.when(says("time"), Replies.text("No", "on").stalled(after=1))
     keeper = bounded(stage, Limits(seconds=1), "clock")
 
-    await asyncio.wait_for(keeper.keep(stage.runner(Workbench(), InMemorySaver())), 5)
+    await asyncio.wait_for(keeper.keep(stage.runner(Workbench(), InMemorySaver())), PATIENCE)
 
     assert exceeded(keeper) == (
         "the limit seconds = 1, set by the request, is used up: the run was at work for 1 seconds"
     )
-    await asyncio.wait_for(stage.script.requests[0].gone.wait(), 5)
+    await asyncio.wait_for(stage.script.requests[0].gone.wait(), PATIENCE)
 
 
 @pytest.mark.slow
@@ -153,11 +154,11 @@ async def test_seconds_end_a_hung_tool_and_its_call_is_closed(stage: Stage, sett
     stage.script.when(says("time"), Replies.tool("time__now"))
     keeper = bounded(stage, own if setter == "the request" else Limits())
 
-    await asyncio.wait_for(keeper.keep(stage.runner(Workbench({"time__now": Tool(hang)}), InMemorySaver())), 5)
+    await asyncio.wait_for(keeper.keep(stage.runner(Workbench({"time__now": Tool(hang)}), InMemorySaver())), PATIENCE)
 
     assert f"seconds = 1, set by {setter}" in exceeded(keeper)
     assert [event.status for event in keeper.log if isinstance(event, ToolCallResult)] == ["cancelled"]
-    await asyncio.wait_for(let_go.wait(), 5)
+    await asyncio.wait_for(let_go.wait(), PATIENCE)
 
 
 async def test_earlier_attempts_count(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from tests.graph.conftest import Stage, plan, synthesizes
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Keeper, Tool, Workbench, returning
 from tests.support.scripted_model import Replies, has_result, plans, prompted, says
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 
 async def test_independent_steps_run_in_parallel(stage: Stage) -> None:
@@ -28,7 +28,7 @@ async def test_independent_steps_run_in_parallel(stage: Stage) -> None:
     await stage.script.requested(prompted("you are sql"))
     await stage.script.requested(prompted("you are clock"))
     gate.set()
-    await asyncio.wait_for(keeping, 5)
+    await asyncio.wait_for(keeping, PATIENCE)
 
     check_laws(keeper.log)
 
@@ -37,7 +37,7 @@ async def test_calls_of_one_turn_run_in_parallel(stage: Stage) -> None:
     together = asyncio.Barrier(3)
 
     async def meet(call: ToolCall) -> ToolResult:
-        await asyncio.wait_for(together.wait(), 5)
+        await asyncio.wait_for(together.wait(), PATIENCE)
         return ToolResult("ok", f"met {call.arguments['q']}")
 
     stage.script.when(has_result("met"), Replies.text("done"))

@@ -10,6 +10,7 @@ import pytest
 from graph.events import run_events
 from tests.http.serving import Json, converse, ended, follow, parse_stream, start_run
 from tests.support.scripted_model import Replies, ScriptedModel, says
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -119,7 +120,7 @@ async def test_many_readers_are_sent_the_same_bytes(model: ScriptedModel, user: 
 
 async def line_with(lines: AsyncIterator[str], kind: str) -> str:
     """Returns the data of the next event of this kind."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         async for line in lines:
             if line.startswith("data: ") and f'"type":"{kind}"' in line:
                 return line.removeprefix("data: ")

@@ -10,6 +10,7 @@ from starlette.types import Message
 from server.errors import Invalid
 from server.sse import BROKEN, HEARTBEAT, RETRY, EventStream, frames, read_cursor
 from tests.http.serving import Sent, parse_stream
+from tests.support.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ async def test_a_reader_that_takes_nothing_is_dropped() -> None:
         await asyncio.Event().wait()
 
     response = EventStream(frames(events(Event(1, "model.delta", "{}")), asyncio.Event()), patience=0.05)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await response({"type": "http"}, stay, take_nothing)
 
 
@@ -131,5 +132,5 @@ async def test_a_reader_that_goes_away_ends_the_response() -> None:
     async def take(_: Message) -> None: ...
 
     response = EventStream(frames(silence(), asyncio.Event()))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await response({"type": "http"}, leave, take)

@@ -35,7 +35,7 @@ async def hear(connection: ClientConnection) -> tuple[list[str], int, str]:
     """Returns all messages, and the code and the reason that the connection was closed with."""
     heard: list[str] = []
     with pytest.raises(ConnectionClosed) as closed:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 heard.append(str(await connection.recv()))
     assert closed.value.rcvd is not None
@@ -166,8 +166,8 @@ async def test_a_reader_that_takes_nothing_is_dropped(tmp_path: Path, model: Scr
         url = f"{served.url.replace('http', 'ws', 1)}/v1/runs/{run_id}/ws"
         headers = {"Authorization": f"Bearer {USER_KEY}"}
         async with connect(url, additional_headers=headers, max_queue=1, max_size=None, proxy=None) as connection:
-            await until(lambda: readers(client, 1), 10)
-            await until(lambda: readers(client, 0), 10)
+            await until(lambda: readers(client, 1))
+            await until(lambda: readers(client, 0))
             heard = [str(message) async for message in dropped(connection)]
         assert heard == log[: len(heard)]
         assert 0 < len(heard) < len(log)

@@ -12,7 +12,7 @@ from mcp_config.registry import open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.tools import Caller, ToolCall
 from tests.mcp_config.rig import ALLOW_ALL, Memory, Rig, chaos, find_groups, open_rig
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 """Each test starts processes of its own."""
@@ -28,7 +28,7 @@ async def calls_seen(rig: Rig, server: str) -> list[str]:
 
 async def seen_entry(rig: Rig, server: str, beginning: str) -> str:
     """Asks the server until it has seen what begins so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while True:
             for entry in await calls_seen(rig, server):
                 if entry.startswith(beginning):

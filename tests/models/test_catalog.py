@@ -12,6 +12,7 @@ from nodes.models.catalog import Models, open_models
 from nodes.models.port import ModelError, StructuredReply, TextDelta, Usage
 from tests.models.chats import GREETING, agents_file, fail, general, hear, opened
 from tests.support.scripted_model import Replies, ScriptedModel
+from tests.support.waiting import PATIENCE
 
 
 async def _name(model: str | list[str], aliases: dict[str, Any] | None = None, *, images: bool = False) -> str:
@@ -105,7 +106,7 @@ async def test_structured_reply_falls_back_too(scripted_model: ScriptedModel) ->
 async def test_remote_models_are_prepared_but_not_asked_at_start(scripted_model: ScriptedModel, tmp_path: Path) -> None:
     async with opened(scripted_model, "openai", model_dir=tmp_path) as models:
         models.start()
-        await asyncio.wait_for(general(models).ready(), 5)
+        await asyncio.wait_for(general(models).ready(), PATIENCE)
         assert models.health() == {}
     assert scripted_model.requests == []
     assert _is_empty(tmp_path)

@@ -15,6 +15,7 @@ from nodes.models.port import ChatModel, ModelError, StructuredReply, TextDelta,
 from nodes.models.providers.embedded_client import build_embedded_client
 from tests.models.chats import GREETING, KEY, agents_file, fail, general, hear, opened, tool
 from tests.support.scripted_model import Replies, Reply, ScriptedModel, says
+from tests.support.waiting import PATIENCE
 
 PROVIDERS: list[ModelProvider] = ["openai", "azure", "ollama"]
 CITY: JsonObject = {"city": {"type": "string"}}
@@ -45,7 +46,7 @@ async def test_text_comes_as_it_is_made_then_the_whole_reply(model: ChatModel, s
     gate = asyncio.Event()
     scripted_model.when(says("hello"), Replies.text("Hi ", "there").costing(7, 2).held(gate, after=1))
     stream = model.stream(GREETING)
-    assert await asyncio.wait_for(anext(aiter(stream)), 5) == TextDelta("Hi ")
+    assert await asyncio.wait_for(anext(aiter(stream)), PATIENCE) == TextDelta("Hi ")
     gate.set()
     items = [item async for item in stream]
     assert items[0] == TextDelta("there")
@@ -194,7 +195,7 @@ async def test_cancelling_the_task_ends_the_request(model: ChatModel, scripted_m
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    await asyncio.wait_for(request.gone.wait(), 5)
+    await asyncio.wait_for(request.gone.wait(), PATIENCE)
 
 
 async def test_closing_the_stream_ends_the_request(model: ChatModel, scripted_model: ScriptedModel) -> None:
@@ -203,7 +204,7 @@ async def test_closing_the_stream_ends_the_request(model: ChatModel, scripted_mo
     async for _ in stream:
         break
     await stream.aclose()  # type: ignore[attr-defined]  # the port promises less than the streams can
-    await asyncio.wait_for(scripted_model.requests[0].gone.wait(), 5)
+    await asyncio.wait_for(scripted_model.requests[0].gone.wait(), PATIENCE)
 
 
 async def test_long_silence_is_a_timeout(scripted_model: ScriptedModel) -> None:
@@ -212,7 +213,7 @@ async def test_long_silence_is_a_timeout(scripted_model: ScriptedModel) -> None:
         deadlines = Deadlines(first_token=5, next_token=0.2)
         error = await fail(build_embedded_client(scripted_model.url, closing, deadlines))
     assert (error.code, "took too long" in str(error)) == ("model_timeout", True)
-    await asyncio.wait_for(scripted_model.requests[0].gone.wait(), 5)
+    await asyncio.wait_for(scripted_model.requests[0].gone.wait(), PATIENCE)
 
 
 async def test_conversations_keep_their_roles(model: ChatModel, scripted_model: ScriptedModel) -> None:

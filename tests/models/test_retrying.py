@@ -12,6 +12,7 @@ from nodes.models.priced import PricedModel
 from nodes.models.retrying import Patience, RetryingModel
 from tests.models.chats import GREETING, fail, general, hear, opened
 from tests.support.scripted_model import Replies, Reply, ScriptedModel
+from tests.support.waiting import PATIENCE
 
 QUICK = Patience(retries=2, first_pause=0.01)
 
@@ -100,4 +101,4 @@ async def test_stall_before_and_in_the_answer_is_a_timeout(
     async with opened(scripted_model, "openai", None, **settings) as models:
         error = await fail(general(models))
     assert (error.code, len(scripted_model.requests)) == ("model_timeout", 1)
-    await asyncio.wait_for(scripted_model.requests[0].gone.wait(), 5)
+    await asyncio.wait_for(scripted_model.requests[0].gone.wait(), PATIENCE)

@@ -16,6 +16,7 @@ from nodes.models.providers.embedded_client import build_embedded_client
 from nodes.models.schema_tools import SchemaToolsModel
 from tests.models.chats import GREETING, general, hear, opened, tool
 from tests.support.scripted_model import Replies, ScriptedModel, anything
+from tests.support.waiting import PATIENCE
 
 CLOCK = tool("time__now", {"zone": {"type": "string", "description": "IANA name"}}, "Tells the time.")
 SHELL = tool("ops__top", description="Lists processes.")
@@ -44,7 +45,7 @@ async def test_answer_streams_while_its_json_is_written(model: SchemaToolsModel,
     gate = asyncio.Event()
     scripted_model.answer(Replies.text('{"answer": "It is ', "no", 'on."', "}").held(gate, after=1))
     stream = model.stream(GREETING, [CLOCK])
-    assert await asyncio.wait_for(anext(stream), 5) == TextDelta("It is ")
+    assert await asyncio.wait_for(anext(stream), PATIENCE) == TextDelta("It is ")
     gate.set()
     rest = [item async for item in stream]
     assert rest[:-1] == [TextDelta("no"), TextDelta("on.")]

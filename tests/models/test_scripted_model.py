@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from tests.support.scripted_model import Replies, ScriptedModel, plans, says
+from tests.support.waiting import PATIENCE
 
 
 def _client(model: ScriptedModel) -> openai.AsyncOpenAI:
@@ -67,7 +68,7 @@ async def test_client_that_hangs_up_is_noticed(scripted_model: ScriptedModel) ->
     asking = asyncio.create_task(_ask(scripted_model, "hello"))
     request = await scripted_model.requested()
     asking.cancel()
-    await asyncio.wait_for(request.gone.wait(), 5)
+    await asyncio.wait_for(request.gone.wait(), PATIENCE)
 
 
 async def test_models_are_listed(scripted_model: ScriptedModel) -> None:

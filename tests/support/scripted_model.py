@@ -29,6 +29,7 @@ from tests.support.scripted_replies import (
     says,
 )
 from tests.support.scripted_wire import OllamaWire, OpenAIWire, Wire
+from tests.support.waiting import PATIENCE
 
 __all__ = [
     "Replies",
@@ -46,7 +47,6 @@ __all__ = [
 ]
 
 Answer = Reply | Callable[[ScriptedRequest], Reply]
-_WAIT = 5.0
 
 
 @dataclass
@@ -105,7 +105,7 @@ class ScriptedModel:
         def found() -> list[ScriptedRequest]:
             return [request for request in self.requests if match(request)]
 
-        async with asyncio.timeout(_WAIT), self._arrived:
+        async with asyncio.timeout(PATIENCE), self._arrived:
             await self._arrived.wait_for(lambda: len(found()) >= count)
         return found()[count - 1]
 

@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
+from typing import Final
+
+PATIENCE: Final = 30.0
+"""Seconds for what is done in one: the machine may be busy with much else."""
 
 
-async def until(condition: Callable[[], object | Awaitable[object]], within: float = 5.0) -> None:
+async def until(condition: Callable[[], object | Awaitable[object]], within: float = PATIENCE) -> None:
     """Returns when the condition holds; it may have to be awaited.
 
     Raises:
