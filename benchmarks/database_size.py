@@ -24,7 +24,7 @@ from graph.events import (
     ToolCallStarted,
     Usage,
 )
-from server.db.runs import Claim
+from server.db.queue import Claim
 from server.db.store import Store, open_store
 from server.resources.conversations import NewConversation, NewMessage
 from server.resources.runs import NewRun
@@ -50,7 +50,7 @@ async def _run(store: Store, conversation_id: str) -> int:
     question = NewMessage(content="What time is it in Tokyo, and how long until midnight there?")
     await store.messages.add("bench", conversation_id, question)
     run = await store.runs.create("bench", "user", conversation_id, NewRun(agent_id="general"), revision=1)
-    claim = cast(Claim, await store.runs.claim(run.id))  # nobody else claims runs here
+    claim = cast(Claim, await store.queue.claim(run.id))  # nobody else claims runs here
     return len(await store.events.append(claim.run_id, claim.attempt, _events(claim)))
 
 

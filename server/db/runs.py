@@ -1,52 +1,26 @@
-"""Runs and their guarded status changes. What a run *does* is written by the event log, not here."""
+"""Runs as their owners see them: asked for, forked, read, to be cancelled. What a run *does*, the event log writes."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, case, exists, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
+from sqlalchemy import func, select
 
-from config.agents import Limits
 from config.api_keys import Role
 from config.ids import after, new_id
 from graph.events import Usage
-from graph.forking import HeadStart
 from server.db.conversations import get_conversation
 from server.db.database import Database
 from server.db.forking import check_forkable, choose_agent, read_head_start
-from server.db.messages import find_question, leave_out, settle_parents
+from server.db.messages import find_question, leave_out
 from server.db.once import Once
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.steps import read_steps
 from server.db.tables import RunRow
-from server.db.turns import ACTIVE, make_way, unfinished
+from server.db.turns import ACTIVE, make_way
 from server.errors import Conflict, NotFound
 from server.resources.pages import Page, PageQuery
 from server.resources.runs import NewFork, NewRun, Run, RunStatus, Step
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A run in this process's hands. `attempt` is the token that every write must show."""
-
-    run_id: str
-    conversation_id: str
-    owner: str
-    role: Role
-    agent_id: str
-    revision: int
-    input_id: str
-    limits: Limits
-    attempt: int
-    losses: int
-    started: bool
-    """Whether the log holds events already."""
-    cancel_requested: bool
-    head_start: HeadStart | None
-    """What it takes over from the run it was forked from."""
 
 
 class Runs:
@@ -140,54 +114,6 @@ class Runs:
             await get_run(session, owner, run_id)
             return await read_steps(session, run_id)
 
-    async def claim(self, run_id: str, *, lost: bool = False) -> Claim | None:
-        """Takes a run if it is its turn; None if it has ended, is held, or another of its conversation goes first.
-
-        With `lost`, a run that says `running` is taken too: only who knows that its holder is dead may say so.
-        """
-        other = aliased(RunRow)
-        earlier = and_(other.status == "queued", other.id < RunRow.id)
-        ahead = exists().where(
-            other.conversation_id == RunRow.conversation_id,
-            unfinished(other),
-            other.id != RunRow.id,
-            or_(other.status.in_(("running", "requires_action")), earlier),
-        )
-        held = RunRow.status == "running"
-        free = and_(RunRow.status == "queued", ~ahead)
-        guarded = (
-            update(RunRow)
-            .where(RunRow.id == run_id, or_(free, held) if lost else free)
-            .values(
-                status="running",
-                attempt=RunRow.attempt + 1,
-                losses=RunRow.losses + case((held, 1), else_=0),
-                started_at=func.coalesce(RunRow.started_at, datetime.now(UTC)),
-            )
-            .returning(RunRow)
-        )
-
-        async def work(session: WriteSession) -> Claim | None:
-            row = await session.scalar(guarded)
-            if row is None:
-                return None
-            await settle_parents(session, row.input_id)
-            return _claim(row)
-
-        try:
-            return await self._database.write(work)
-        except IntegrityError:  # another process took another run of this conversation at the same moment
-            return None
-
-    async def hand_back(self, run_id: str, attempt: int) -> None:
-        """Puts a run back in the queue, to be carried on by whoever claims it next."""
-        guard = (RunRow.id == run_id, RunRow.attempt == attempt, RunRow.status == "running")
-
-        async def work(session: WriteSession) -> None:
-            await session.execute(update(RunRow).where(*guard).values(status="queued"))
-
-        await self._database.write(work)
-
     async def request_cancel(self, owner: str, run_id: str) -> Run:
         """Notes, durably, that a run is to be cancelled; one that has ended stays as it is.
 
@@ -202,27 +128,6 @@ class Runs:
             return _resource(row)
 
         return await self._database.write(work)
-
-    async def unfinished(self) -> list[str]:
-        """Returns the ids of runs that are under way or queued, in the order they are to be taken."""
-        rows = select(RunRow.id).where(RunRow.status.in_(("running", "queued")))
-        async with self._database.read() as session:
-            return list(await session.scalars(rows.order_by(RunRow.status.desc(), RunRow.id)))
-
-    async def find_next(self, conversation_id: str) -> str | None:
-        """Returns the id of the run whose turn is next in a conversation."""
-        queued = (RunRow.conversation_id == conversation_id, unfinished(), RunRow.status == "queued")
-        rows = select(RunRow.id).where(*queued).order_by(RunRow.id).limit(1)
-        async with self._database.read() as session:
-            return await session.scalar(rows)
-
-    async def unwanted(self, conversation_id: str | None = None) -> list[str]:
-        """Returns the ids of the runs that are to be cancelled and have not ended, of one conversation or of all."""
-        rows = select(RunRow.id).where(unfinished(), RunRow.cancel_requested.is_(True))
-        if conversation_id is not None:
-            rows = rows.where(RunRow.conversation_id == conversation_id)
-        async with self._database.read() as session:
-            return list(await session.scalars(rows.order_by(RunRow.id)))
 
 
 async def get_run(session: ReadSession, owner: str, run_id: str) -> RunRow:
@@ -255,24 +160,6 @@ def _new_row(owner: str, role: Role, conversation_id: str, new: NewRun, revision
         usage=Usage(),
         labels=new.metadata,
         created_at=datetime.now(UTC),
-    )
-
-
-def _claim(row: RunRow) -> Claim:
-    return Claim(
-        run_id=row.id,
-        conversation_id=row.conversation_id,
-        owner=row.owner,
-        role=row.role,
-        agent_id=row.agent_id,
-        revision=row.revision,
-        input_id=row.input_id,
-        limits=row.limits,
-        attempt=row.attempt,
-        losses=row.losses,
-        started=row.next_seq > 1,
-        cancel_requested=row.cancel_requested,
-        head_start=row.head_start,
     )
 
 

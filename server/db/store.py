@@ -23,6 +23,7 @@ from server.db.idempotency import IdempotencyKeys
 from server.db.messages import Messages
 from server.db.migrating import migrate
 from server.db.policies import PolicyVersions
+from server.db.queue import RunQueue
 from server.db.retention import Retention
 from server.db.runs import Runs
 from server.db.spending import Spendings
@@ -38,6 +39,7 @@ class Store:
     messages: Messages
     histories: Histories
     runs: Runs
+    queue: RunQueue
     events: EventLog
     tool_calls: ToolCalls
     approvals: Approvals
@@ -80,6 +82,7 @@ async def open_store(
             messages=Messages(database),
             histories=Histories(database),
             runs=Runs(database),
+            queue=RunQueue(database),
             events=events,
             tool_calls=ToolCalls(database, redactor),
             approvals=Approvals(database, events, approval_patience, redactor),

@@ -17,7 +17,7 @@ from nodes.models.port import NO_USAGE, Usage
 from nodes.spending import Spending
 from server.db.events import Fenced
 from server.db.feed import LoggedEvent
-from server.db.runs import Claim
+from server.db.queue import Claim
 from server.db.store import Store
 from server.engine.files import shelve_files
 from server.engine.transcript import MAX_MESSAGES, build_window
@@ -90,7 +90,7 @@ class Carrier:
         if self._cancelled:
             await patiently(self._store.events.cancel, self._claim.run_id, self._claim.attempt, self._usages())
             return True
-        await self._store.runs.hand_back(self._claim.run_id, self._claim.attempt)
+        await self._store.queue.hand_back(self._claim.run_id, self._claim.attempt)
         return False
 
     async def _claim_anew(self) -> None:

@@ -15,7 +15,7 @@ from config.api_keys import Role
 from mcp_config.tools import Answer
 from server.db.approvals import EXPIRY
 from server.db.feed import LoggedEvent
-from server.db.runs import Claim
+from server.db.queue import Claim
 from server.db.store import Store
 from server.db.turns import ACTIVE
 from server.engine.carrier import Carrier, patiently
@@ -136,9 +136,9 @@ class Engine:
 
     async def resume(self) -> list[str]:
         """Takes up every unfinished run: whoever held them is dead. Returns their ids."""
-        for run_id in await self._store.runs.unwanted():
+        for run_id in await self._store.queue.unwanted():
             await self._store.events.cancel_idle(run_id)
-        unfinished = await self._store.runs.unfinished()
+        unfinished = await self._store.queue.unfinished()
         for run_id in unfinished:
             self._schedule(run_id, lost=True)
         return unfinished
@@ -174,7 +174,7 @@ class Engine:
         self._registry.budgets.check(new.limits, new.agent_id, edition.agents)
         run = await self._store.runs.create(owner, role, conversation_id, new, edition.revision, question)
         if new.multitask in ("interrupt", "rollback"):
-            for displaced in await self._store.runs.unwanted(conversation_id):
+            for displaced in await self._store.queue.unwanted(conversation_id):
                 await self._let_go(displaced, conversation_id)
         self._schedule(run.id)
         return run
@@ -214,7 +214,7 @@ class Engine:
             self._spawn(self._take(run_id, lost=lost))
 
     async def _schedule_next(self, conversation_id: str) -> None:
-        if run_id := await patiently(self._store.runs.find_next, conversation_id):
+        if run_id := await patiently(self._store.queue.find_next, conversation_id):
             self._schedule(run_id)
 
     async def _take(self, run_id: str, *, lost: bool) -> None:
@@ -246,7 +246,7 @@ class Engine:
         async def claim() -> Claim | None:
             nonlocal first
             again, first = not first, False
-            return await self._store.runs.claim(run_id, lost=lost or again)
+            return await self._store.queue.claim(run_id, lost=lost or again)
 
         return await patiently(claim)
 

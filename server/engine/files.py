@@ -12,7 +12,7 @@ from mcp_config.tools import ToolResult
 from nodes.reach import ROOMY
 from nodes.window import bytes_of
 from server.db.attachments import text_of
-from server.db.runs import Claim
+from server.db.queue import Claim
 from server.db.store import Store
 from server.errors import Unavailable
 from server.resources.artifacts import NewArtifact

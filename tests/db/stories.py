@@ -2,7 +2,7 @@
 
 from config.ids import new_id
 from graph.events import ModelDelta, RunCompleted, RunEvent, RunStarted, StepCompleted, StepStarted, Usage
-from server.db.runs import Claim
+from server.db.queue import Claim
 from server.db.store import Store
 from server.resources.conversations import Message, NewConversation, NewMessage
 from server.resources.runs import Multitask, NewRun, Run
@@ -28,7 +28,7 @@ async def queue(store: Store, conversation_id: str, multitask: Multitask = "enqu
 
 
 async def claim(store: Store, run_id: str, *, lost: bool = False) -> Claim:
-    taken = await store.runs.claim(run_id, lost=lost)
+    taken = await store.queue.claim(run_id, lost=lost)
     assert taken is not None
     return taken
 

@@ -83,5 +83,5 @@ async def test_conversation_is_deleted_with_the_runs_that_wait_for_their_turn(st
     conversation_id = await converse(store)
     runs = [await queue(store, conversation_id) for _ in range(2)]
     assert await store.conversations.delete(OWNER, conversation_id) == [run.id for run in runs]
-    assert await store.runs.claim(runs[0].id) is None
+    assert await store.queue.claim(runs[0].id) is None
     assert (await store.conversations.page(OWNER, PageQuery())).data == []

@@ -22,7 +22,7 @@ from graph.events import (
 )
 from server.db.events import Fenced
 from server.db.feed import LoggedEvent
-from server.db.runs import Claim
+from server.db.queue import Claim
 from server.db.store import Store
 from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, USAGE, answer, begin, claim, converse, ending, opening, queue, words
@@ -77,7 +77,7 @@ async def test_end_is_final(store: Store) -> None:
         with pytest.raises(Fenced):
             await late
     assert not await store.events.cancel_idle(run.run_id)
-    assert await store.runs.claim(run.run_id, lost=True) is None
+    assert await store.queue.claim(run.run_id, lost=True) is None
     assert before == (await _log(store, run.run_id), await store.runs.get(OWNER, run.run_id))
 
 

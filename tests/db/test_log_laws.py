@@ -26,7 +26,7 @@ from graph.events import (
 )
 from server.db.events import Fenced
 from server.db.feed import LoggedEvent
-from server.db.runs import Claim
+from server.db.queue import Claim
 from server.db.store import Store
 from server.resources.pages import PageQuery
 from server.resources.runs import StepStatus, ToolCallStatus

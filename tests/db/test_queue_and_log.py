@@ -18,7 +18,7 @@ from config.ids import new_id
 from graph.events import TERMINAL, run_events
 from server.db.answer import build_answer
 from server.db.feed import LoggedEvent
-from server.db.runs import Claim
+from server.db.queue import Claim
 from server.db.store import open_store
 from server.resources.pages import PageQuery
 from tests.db.stories import OWNER, converse, ending, opening, queue, words
@@ -92,8 +92,8 @@ class QueueAndLog(RuleBasedStateMachine):
         await self.stack.aclose()
         self.held.clear()
         await self.open()
-        for run_id in await self.store.runs.unfinished():
-            if claim := await self.store.runs.claim(run_id, lost=True):
+        for run_id in await self.store.queue.unfinished():
+            if claim := await self.store.queue.claim(run_id, lost=True):
                 self.held[run_id] = Held(claim)
 
     def find(self, number: int) -> Held | None:
@@ -118,7 +118,7 @@ class QueueAndLog(RuleBasedStateMachine):
     def take_a_run(self, number: int) -> None:
         async def deed() -> None:
             run_id = self.runs[number % len(self.runs)]
-            if claim := await self.store.runs.claim(run_id):
+            if claim := await self.store.queue.claim(run_id):
                 self.held[run_id] = Held(claim)
 
         if self.runs:
@@ -148,7 +148,7 @@ class QueueAndLog(RuleBasedStateMachine):
             return
 
         async def deed() -> None:
-            await self.store.runs.hand_back(held.claim.run_id, held.claim.attempt)
+            await self.store.queue.hand_back(held.claim.run_id, held.claim.attempt)
             del self.held[held.claim.run_id]
 
         self.do(deed)

@@ -6,8 +6,8 @@ from sqlalchemy import update
 
 from config.ids import new_id
 from mcp_config.tools import Caller, ToolCall, ToolResult
+from server.db.queue import Claim
 from server.db.retention import Terms
-from server.db.runs import Claim
 from server.db.sessions import WriteSession
 from server.db.store import Store
 from server.db.tables import MessageRow

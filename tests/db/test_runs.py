@@ -65,34 +65,34 @@ async def test_another_owners_run_is_not_there(store: Store) -> None:
 async def test_runs_of_one_conversation_take_turns(store: Store) -> None:
     conversation_id = await converse(store)
     first, second, third = [(await queue(store, conversation_id)).id for _ in range(3)]
-    assert await store.runs.claim(second) is None
+    assert await store.queue.claim(second) is None
     held = await claim(store, first)
-    assert await store.runs.claim(second) is None
+    assert await store.queue.claim(second) is None
     await answer(store, held)
-    assert await store.runs.find_next(conversation_id) == second
-    assert await store.runs.claim(third) is None
+    assert await store.queue.find_next(conversation_id) == second
+    assert await store.queue.claim(third) is None
     assert (await claim(store, second)).run_id == second
 
 
 @pytest.mark.exhaustive
 async def test_many_who_claim_one_run_leave_it_to_one(store: Store) -> None:
     run = await queue(store, await converse(store))
-    claims = await asyncio.gather(*(store.runs.claim(run.id) for _ in range(20)))
+    claims = await asyncio.gather(*(store.queue.claim(run.id) for _ in range(20)))
     assert [each.attempt for each in claims if each] == [1]
 
 
 async def test_run_handed_back_goes_first_and_costs_no_loss(store: Store) -> None:
     run = await begin(store)
     await queue(store, run.conversation_id)
-    await store.runs.hand_back(run.run_id, run.attempt)
-    assert await store.runs.find_next(run.conversation_id) == run.run_id
+    await store.queue.hand_back(run.run_id, run.attempt)
+    assert await store.queue.find_next(run.conversation_id) == run.run_id
     again = await claim(store, run.run_id, lost=True)
     assert (again.attempt, again.losses) == (2, 0)
 
 
 async def test_run_of_a_dead_holder_is_taken_over_and_counted(store: Store) -> None:
     run = await begin(store)
-    assert await store.runs.claim(run.run_id) is None
+    assert await store.queue.claim(run.run_id) is None
     again = await claim(store, run.run_id, lost=True)
     assert (again.attempt, again.losses) == (2, 1)
 
@@ -100,7 +100,7 @@ async def test_run_of_a_dead_holder_is_taken_over_and_counted(store: Store) -> N
 async def test_hand_back_by_a_former_holder_changes_nothing(store: Store) -> None:
     run = await begin(store)
     await claim(store, run.run_id, lost=True)
-    await store.runs.hand_back(run.run_id, run.attempt)
+    await store.queue.hand_back(run.run_id, run.attempt)
     assert (await store.runs.get(OWNER, run.run_id)).status == "running"
 
 
@@ -109,7 +109,7 @@ async def test_unfinished_runs_are_listed_with_those_under_way_first(store: Stor
     running = await begin(store)
     ended = await begin(store)
     await answer(store, ended)
-    assert await store.runs.unfinished() == [running.run_id, waiting.id]
+    assert await store.queue.unfinished() == [running.run_id, waiting.id]
 
 
 async def test_wish_to_cancel_outlives_the_process(store: Store) -> None:

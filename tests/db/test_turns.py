@@ -49,10 +49,10 @@ async def test_displaced_runs_are_marked_with_the_new_ones_coming(store: Store, 
     active = await begin(store)
     waiting = await queue(store, active.conversation_id)
     new = await queue(store, active.conversation_id, multitask)
-    assert await store.runs.unwanted(active.conversation_id) == [active.run_id, waiting.id]
+    assert await store.queue.unwanted(active.conversation_id) == [active.run_id, waiting.id]
     assert await store.events.cancel_idle(waiting.id)
     await store.events.cancel(active.run_id, active.attempt)
-    assert await store.runs.unwanted() == []
+    assert await store.queue.unwanted() == []
     assert (await claim(store, new.id)).cancel_requested is False
 
 
@@ -72,10 +72,10 @@ async def test_rolled_back_questions_leave_the_branch_and_stay_in_the_tree(store
     for words in ("lost", "lost too"):
         await say(store, first.conversation_id, words)
         await queue(store, first.conversation_id)
-    await claim(store, (await store.runs.find_next(first.conversation_id)) or "")
+    await claim(store, (await store.queue.find_next(first.conversation_id)) or "")
     kept = await say(store, first.conversation_id, "instead")
     new = await queue(store, first.conversation_id, "rollback")
-    held, waiting = await store.runs.unwanted()
+    held, waiting = await store.queue.unwanted()
     await store.events.cancel(held, 1)
     assert await store.events.cancel_idle(waiting)
     assert (await claim(store, new.id)).input_id == kept.id
@@ -109,10 +109,10 @@ async def test_ended_runs_of_a_conversation_are_not_looked_at(store: Store, data
     with watching() as watch:
         await say(store, ended.conversation_id, "next")
         waiting = await queue(store, ended.conversation_id, "reject")
-        assert await store.runs.find_next(ended.conversation_id) == waiting.id
+        assert await store.queue.find_next(ended.conversation_id) == waiting.id
         await claim(store, waiting.id)
         await queue(store, ended.conversation_id, "interrupt")
-        await store.runs.unwanted(ended.conversation_id)
+        await store.queue.unwanted(ended.conversation_id)
     asked = watch.about("WHERE", "runs.conversation_id", "status")
     assert len(asked) >= 5
     for statement in asked:
@@ -127,8 +127,8 @@ async def test_order_holds_when_the_clock_was_set_back_between_two_starts(store:
     await say(store, conversation_id, "said after it was set back")
     second = await queue(store, conversation_id)
     assert second.id > ahead
-    assert await store.runs.find_next(conversation_id) == ahead
-    assert await store.runs.claim(second.id) is None
+    assert await store.queue.find_next(conversation_id) == ahead
+    assert await store.queue.claim(second.id) is None
     await answer(store, await claim(store, ahead))
     taken = await claim(store, second.id)
     branch = await store.messages.branch(taken.input_id, 9)

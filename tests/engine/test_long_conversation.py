@@ -33,7 +33,7 @@ async def _answer(house: House, watch: Watch, conversation_id: str) -> tuple[int
     statements, instructions = len(watch.statements), watch.instructions
     run = await ask(house, "hello", conversation_id)
     assert (await final(house, run)).status == "completed"
-    await house.store.runs.find_next(conversation_id)
+    await house.store.queue.find_next(conversation_id)
     return len(watch.statements) - statements, watch.instructions - instructions
 
 

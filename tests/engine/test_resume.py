@@ -96,7 +96,7 @@ async def test_run_that_took_its_process_down_three_times_is_given_up(site: Site
     async with open_store(site.database_url) as store:
         run = await store.runs.create(OWNER, "user", conversation.id, NewRun(agent_id="general"), revision)
         for _ in range(3):
-            assert await store.runs.claim(run.id, lost=True)
+            assert await store.queue.claim(run.id, lost=True)
     async with site.house() as house:
         end = (await read_to_end(house, run.id))[-1]
         assert isinstance(end, RunFailed)
