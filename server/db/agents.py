@@ -11,7 +11,7 @@ from server.db.audit import build_audit_row
 from server.db.database import Database
 from server.db.guard_tables import AuditRow
 from server.db.once import Once
-from server.db.paging import build_page, page_of, rows_of_page
+from server.db.paging import page_of, rows_of_page
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import AgentRow, AgentVersionRow, RevisionRow
 from server.errors import Conflict, NotFound
@@ -130,7 +130,7 @@ class Agents:
             if not found and await _last_version(session, agent_id) == 0:
                 raise _not_found(agent_id)
             versions = await _dated(session, found)
-        return build_page(versions, [str(each.version) for each in versions], has_more=has_more)
+        return Page.of(versions, [str(each.version) for each in versions], has_more=has_more)
 
     async def version(self, agent_id: str, version: int) -> AgentVersion:
         """Raises: NotFound."""

@@ -11,7 +11,7 @@ from server.db.attachments import check_attachments
 from server.db.conversations import get_conversation
 from server.db.database import Database
 from server.db.once import Once
-from server.db.paging import build_page, page_of, slice_of
+from server.db.paging import page_of, slice_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import MessageRow
 from server.db.turns import find_active
@@ -83,7 +83,7 @@ class Messages:
             ids, has_more = slice_of(path if query.order == "desc" else path[::-1], query)
             rows = await session.scalars(select(MessageRow).where(MessageRow.id.in_(ids)))
             found = {each.id: _resource(each) for each in rows}
-        return build_page([found[each] for each in ids], ids, has_more=has_more)
+        return Page.of([found[each] for each in ids], ids, has_more=has_more)
 
     async def branch(self, message_id: str, limit: int) -> list[Message]:
         """Returns the message and up to `limit - 1` before it on its branch, oldest first.

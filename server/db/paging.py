@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from server.cursors import find_cursor
 from server.db.sessions import ReadSession
 from server.errors import Invalid
 from server.resources.pages import Page, PageQuery
@@ -32,7 +33,7 @@ async def page_of(
     """
     found, has_more = await rows_of_page(session, rows, key, query)
     resources: list[Any] = [resource(row) for row in found]  # Any: each has an id
-    return build_page(resources, [each.id for each in resources], has_more=has_more)
+    return Page.of(resources, [each.id for each in resources], has_more=has_more)
 
 
 async def rows_of_page(
@@ -43,11 +44,9 @@ async def rows_of_page(
     Raises:
         Invalid: the cursor is none, or `after` and `before` were both given.
     """
-    if query.after is not None and query.before is not None:
-        raise Invalid("invalid_cursor", "Give `after` or `before`, not both.", pointer="/before")
-    backwards = query.before is not None
+    text, backwards = find_cursor(query), query.before is not None
     ascending = (query.order == "asc") != backwards
-    if (text := query.after or query.before) is not None:
+    if text is not None:
         cursor = _cursor(key, text)
         rows = rows.where(key > cursor if ascending else key < cursor)
     rows = rows.order_by(key.asc() if ascending else key.desc()).limit(query.limit + 1)
@@ -62,9 +61,7 @@ def slice_of(ids: Sequence[str], query: PageQuery) -> tuple[list[str], bool]:
     Raises:
         Invalid: the cursor is not in the list, or `after` and `before` were both given.
     """
-    if query.after is not None and query.before is not None:
-        raise Invalid("invalid_cursor", "Give `after` or `before`, not both.", pointer="/before")
-    cursor = query.after or query.before
+    cursor = find_cursor(query)
     if cursor is not None and cursor not in ids:
         raise Invalid("invalid_cursor", f"{cursor!r} is not in this list; take `last_id` of a page.")
     if query.before is not None:
@@ -80,8 +77,3 @@ def _cursor(key: InstrumentedAttribute[Any], text: str) -> object:  # Any: a col
     if not text.isdecimal() or len(text) > _MAX_DIGITS:
         raise Invalid("invalid_cursor", f"{text!r} is no cursor of this list; take `last_id` of a page.")
     return int(text)
-
-
-def build_page(resources: list[Any], ids: Sequence[str], *, has_more: bool) -> Page[Any]:
-    # Any: pydantic generics take no type variable here
-    return Page(data=resources, has_more=has_more, first_id=ids[0] if ids else None, last_id=ids[-1] if ids else None)

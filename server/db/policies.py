@@ -9,7 +9,7 @@ from mcp_config.audit import AuditEntry
 from server.db.audit import build_audit_row
 from server.db.database import Database
 from server.db.guard_tables import PolicyVersionRow
-from server.db.paging import build_page, rows_of_page
+from server.db.paging import rows_of_page
 from server.db.sessions import ReadSession, WriteSession
 from server.errors import Conflict
 from server.keys import Principal
@@ -57,7 +57,7 @@ class PolicyVersions:
         async with self._database.read() as session:
             found, has_more = await rows_of_page(session, rows, PolicyVersionRow.version, query)
         shown = [_resource(row) for row in found]
-        return build_page(shown, [str(each.version) for each in shown], has_more=has_more)
+        return Page.of(shown, [str(each.version) for each in shown], has_more=has_more)
 
 
 async def _newest(session: ReadSession) -> int:

@@ -1,5 +1,6 @@
 """Lists are shown in pages: what is asked for, and what comes back."""
 
+from collections.abc import Sequence
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
@@ -20,6 +21,11 @@ class Page(Resource, Generic[T]):
     has_more: bool
     first_id: str | None
     last_id: str | None
+
+    @classmethod
+    def of(cls, data: list[T], ids: Sequence[str], *, has_more: bool = False) -> "Page[T]":
+        """Returns the page of these entries; `ids` are theirs, in the same order."""
+        return cls(data=data, has_more=has_more, first_id=ids[0] if ids else None, last_id=ids[-1] if ids else None)
 
 
 class PageQuery(Request):

@@ -78,5 +78,5 @@ InvocationBody = Annotated[Invocation, _example("The clock", {"arguments": {"tim
 ToolApprovalBody = Annotated[ToolApproval, _example("What was looked at", {"sha256": "0" * 64})]
 PolicyBody = Annotated[NewPolicies, _example("Two rules and two rates", _POLICIES)]
 QuestionBody = Annotated[Question, _example("May the tool agent look at the clock?", _QUESTION)]
-TokenBody = Annotated[NewToken, _example("a service's key", {"name": "ci", "role": "service"})]
+TokenBody = Annotated[NewToken, _example("A service's key", {"name": "ci", "role": "service"})]
 CredentialBody = Annotated[NewCredential, _example("A token of yours", {"value": "your-own-token"})]

@@ -62,7 +62,7 @@ def _seen_version(
     if tag == "*":
         return None
     if not (tag.isascii() and tag.isdecimal() and len(tag) <= 9):
-        raise Invalid("invalid_request", "If-Match: expected the `ETag` that was read: a version in quotes.")
+        raise Invalid("invalid_header", "If-Match is the `ETag` that was read: a version in quotes.")
     return int(tag)
 
 

@@ -24,6 +24,10 @@ sockets: Final = APIRouter(prefix="/v1/runs")
 
 _DEFAULTS: Final = NewRun()
 _PLAIN_FORK: Final = NewFork()
+_STREAMED: Final = {
+    "description": "With `stream: true`: the run's events as they come; resume at `Content-Location`.",
+    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/RunEvent"}}},
+}
 _LONGEST_WAIT: Final = 60
 WaitSeconds = Annotated[
     float,
@@ -37,13 +41,7 @@ _ENDED: Final[frozenset[RunStatus]] = frozenset({"completed", "failed", "cancell
     operation_id="create_run",
     status_code=201,
     response_model=Run,
-    responses={
-        200: {
-            "description": "With `stream: true`: the run's events as they come; resume at `Content-Location`.",
-            "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/RunEvent"}}},
-        },
-        **problems(400, 404, 409, 413, 415),
-    },
+    responses={200: _STREAMED, **problems(400, 404, 409, 413, 415)},
 )
 async def create_run(
     app: App, caller: Caller, response: Response, conversation_id: ConversationId, new: RunBody = _DEFAULTS
@@ -80,8 +78,7 @@ async def get_run(app: App, caller: Caller, run_id: RunId) -> Run:
 async def list_steps(app: App, caller: Caller, run_id: RunId) -> Page[Step]:
     """Lists all steps of the run in the order they began, each with its tool calls."""
     steps = await app.store.runs.steps(caller.name, run_id)
-    ids = [step.id for step in steps]
-    return Page(data=steps, has_more=False, first_id=ids[0] if ids else None, last_id=ids[-1] if ids else None)
+    return Page.of(steps, [step.id for step in steps])
 
 
 @router.get(
@@ -142,13 +139,7 @@ async def cancel_run(app: App, caller: Caller, response: Response, run_id: RunId
     operation_id="fork_run",
     status_code=201,
     response_model=Run,
-    responses={
-        200: {
-            "description": "With `stream: true`: the new run's events as they come; resume at `Content-Location`.",
-            "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/RunEvent"}}},
-        },
-        **problems(400, 404, 409, 413, 415),
-    },
+    responses={200: _STREAMED, **problems(400, 404, 409, 413, 415)},
 )
 async def fork_run(
     app: App, caller: Caller, response: Response, run_id: RunId, new: ForkBody = _PLAIN_FORK
