@@ -1,7 +1,8 @@
-"""The one place where everything is put together: opened in order, closed in reverse."""
+"""The one place where everything is put together: opened from the ground up, closed in reverse."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from config.agents import ROUTER, AgentSpec
@@ -10,13 +11,14 @@ from config.redaction import Redactor
 from config.settings import Settings
 from mcp_config.artifact_tool import build_artifact_tool
 from mcp_config.gateway.calling import Duties
-from mcp_config.gateway.door import open_gateway
+from mcp_config.gateway.door import Gateway, open_gateway
 from mcp_config.guards import Guards
 from mcp_config.inventory import Deadlines
 from mcp_config.memory_tools import build_memory_tools
+from mcp_config.path import FindAgent
 from mcp_config.quarantine import open_quarantine
 from mcp_config.rates import open_rate_limits
-from mcp_config.registry import open_registry
+from mcp_config.registry import ToolRegistry, open_registry
 from mcp_config.user_sessions import open_user_sessions
 from nodes.context import Surroundings
 from nodes.models.catalog import Models, open_models
@@ -24,27 +26,28 @@ from nodes.routing import build_warm_up
 from server.application import Application
 from server.budgets import Budgets
 from server.completions.terms import Terms
-from server.configuration import load_configuration
+from server.configuration import Configuration, load_configuration
 from server.db.store import Store, open_store
 from server.db.user_credentials import UserCredentials
-from server.engine.approving import open_approving
+from server.engine.approving import Approving, open_approving
 from server.engine.artifacts import ArtifactShelf
 from server.engine.audit import CallAudit
-from server.engine.checkpoints import open_checkpoints
-from server.engine.engine import open_engine
+from server.engine.checkpoints import Checkpoints, open_checkpoints
+from server.engine.engine import Engine, open_engine
 from server.engine.ledger import ToolLedger
 from server.engine.memories import Memories, Recollection
 from server.engine.memory_store import open_memory_store
 from server.engine.sole_use import open_sole_use
-from server.engine.summarizer import Summarizer
+from server.engine.summarizer import open_summarizer
 from server.engine.sweeping import build_keep_for, open_sweeping
 from server.gateway import build_lock
-from server.identity.credentials import open_credentials
+from server.identity.credentials import Credentials, open_credentials
 from server.identity.sealing import SEAL_FILE, Seal
 from server.keys import load_api_keys
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
 from server.registry import AgentRegistry
+from server.resources.policies import PolicySet
 from server.version import VERSION
 
 
@@ -59,70 +62,148 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
     configuration = load_configuration(settings)
 
     def find_agent(agent_id: str) -> AgentSpec | None:
-        return agents.find_last(agent_id)  # bound below: agents run on tools, and tools ask who may call them
+        return staff.agents.find_last(agent_id)  # bound below: agents run on tools, and tools ask who may call them
 
-    patience = timedelta(seconds=settings.approval_seconds)
-    async with AsyncExitStack() as stack:
-        # before anything is migrated: another process may be at work there
-        await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
-        redactor = Redactor(find_secrets(settings, load_api_keys(settings), configuration.server_secrets))
-        store = await stack.enter_async_context(open_store(settings.database_url, patience, redactor))
-        models = await stack.enter_async_context(open_models(settings, configuration.agents, redactor))
-        deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
-        credentials = await stack.enter_async_context(open_credentials(settings, store.tokens))
-        shelf = ArtifactShelf(store)
-        in_force = await load_policies_in_force(store.policies, configuration.policies)
-        guards = await stack.enter_async_context(_open_guards(settings, store, shelf, redactor))
-        registry = open_registry(configuration.servers, in_force.policies, find_agent, deadlines, guards)
-        tools = await stack.enter_async_context(registry)
-        memories = Memories(
-            await stack.enter_async_context(open_memory_store(settings.database_url)),
-            store.conversations.is_temporary,
-            redact=redactor.text,
-        )
-        for tool in (build_artifact_tool(shelf), *build_memory_tools(memories)):
-            tools.add_local(tool)
-        surroundings = Surroundings(shelf, Recollection(memories, tools.foresee))
-        checkpoints = await stack.enter_async_context(open_checkpoints(settings.database_url, settings.data_dir))
-        budgets = Budgets(models.aliases, configuration.agents.prices, lambda: policies.present.policies.limits)
-        agents = AgentRegistry(store.agents, models.aliases, models, tools, checkpoints.saver, surroundings, budgets)
-        await agents.seed(configuration.agents.agents)
-        policies = PolicyBook(store.policies, in_force, tools, agents.all)
-        policies.warn(agents.all())
-        running = await stack.enter_async_context(open_engine(store, agents, checkpoints, settings.run_concurrency))
-        keep_for = build_keep_for(settings.retention_days, settings.temporary_hours)
-        await stack.enter_async_context(open_sweeping(store.retention, checkpoints, keep_for))
-        models.start(lambda: _warm_up(agents, models))
-        terms = Terms(settings.openwebui_jwt_secret, settings.completions_on_disconnect)
-        metrics = Metrics({"model": models.health, "mcp_server": tools.health}, lambda: store.feed.readers)
-        store.feed.watch(metrics.observe)
-        summarizer = Summarizer(store, agents, models, metrics.count_summary)
-        stack.push_async_callback(summarizer.close)
-        store.feed.watch(summarizer.observe)
-        ledger = ToolLedger(store)
-        asking = open_approving(store, running, tools, ledger, guards.audit, settings.approval_seconds)
-        approving = await stack.enter_async_context(asking)
-        door = open_gateway(
-            tools, Duties(ledger, guards.audit, approving.question, guards.redactor), build_lock(settings), VERSION
-        )
+    async with (
+        open_sole_use(settings.database_url, settings.data_dir),  # first: another process may be at work there
+        _open_ground(settings, configuration) as ground,
+        _open_tooling(ground, find_agent) as tooling,
+        _open_staff(ground, tooling) as staff,
+        _open_work(ground, tooling, staff) as work,
+        _open_gateway(ground, tooling, work) as gateway,
+    ):
         yield Application(
-            credentials=credentials,
-            user_credentials=_build_user_credentials(settings, store),
-            store=store,
-            agents=agents,
-            policies=policies,
-            models=models,
-            tools=tools,
-            engine=running,
-            memories=memories,
-            terms=terms,
-            ledger=ledger,
-            approving=approving,
-            gateway=await stack.enter_async_context(door),
-            metrics=metrics,
-            redactor=redactor,
+            credentials=ground.credentials,
+            user_credentials=_build_user_credentials(settings, ground.store),
+            store=ground.store,
+            agents=staff.agents,
+            policies=staff.policies,
+            models=ground.models,
+            tools=tooling.registry,
+            engine=work.engine,
+            memories=tooling.memories,
+            terms=Terms(settings.openwebui_jwt_secret, settings.completions_on_disconnect),
+            ledger=work.ledger,
+            approving=work.approving,
+            gateway=gateway,
+            metrics=work.metrics,
+            redactor=ground.redactor,
             reader_timeout=settings.reader_timeout,
         )
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What all the rest stands on."""
+
+    settings: Settings
+    configuration: Configuration
+    redactor: Redactor
+    store: Store
+    models: Models
+    credentials: Credentials
+
+
+@dataclass(frozen=True)
+class _Tooling:
+    """What agents and people can call, and what guards the way there."""
+
+    guards: Guards
+    in_force: PolicySet
+    registry: ToolRegistry
+    memories: Memories
+    surroundings: Surroundings
+
+
+@dataclass(frozen=True)
+class _Staff:
+    """Who answers, within which limits, and where their runs are kept between two steps."""
+
+    agents: AgentRegistry
+    policies: PolicyBook
+    checkpoints: Checkpoints
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What carries runs and calls, and what watches them."""
+
+    engine: Engine
+    ledger: ToolLedger
+    approving: Approving
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def _open_ground(settings: Settings, configuration: Configuration) -> AsyncIterator[_Ground]:
+    redactor = Redactor(find_secrets(settings, load_api_keys(settings), configuration.server_secrets))
+    patience = timedelta(seconds=settings.approval_seconds)
+    async with (
+        open_store(settings.database_url, patience, redactor) as store,
+        open_models(settings, configuration.agents, redactor) as models,
+        open_credentials(settings, store.tokens) as credentials,
+    ):
+        yield _Ground(settings, configuration, redactor, store, models, credentials)
+
+
+@asynccontextmanager
+async def _open_tooling(ground: _Ground, find_agent: FindAgent) -> AsyncIterator[_Tooling]:
+    settings, store, redactor = ground.settings, ground.store, ground.redactor
+    servers, in_file = ground.configuration.servers, ground.configuration.policies
+    deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
+    shelf = ArtifactShelf(store)
+    in_force = await load_policies_in_force(store.policies, in_file)
+    async with (
+        _open_guards(settings, store, shelf, redactor) as guards,
+        open_registry(servers, in_force.policies, find_agent, deadlines, guards) as registry,
+        open_memory_store(settings.database_url) as memory_store,
+    ):
+        memories = Memories(memory_store, store.conversations.is_temporary, redact=redactor.text)
+        for tool in (build_artifact_tool(shelf), *build_memory_tools(memories)):
+            registry.add_local(tool)
+        surroundings = Surroundings(shelf, Recollection(memories, registry.foresee))
+        yield _Tooling(guards, in_force, registry, memories, surroundings)
+
+
+@asynccontextmanager
+async def _open_staff(ground: _Ground, tooling: _Tooling) -> AsyncIterator[_Staff]:
+    settings, store, models, file = ground.settings, ground.store, ground.models, ground.configuration.agents
+    tools = tooling.registry
+    async with open_checkpoints(settings.database_url, settings.data_dir) as checkpoints:
+        budgets = Budgets(models.aliases, file.prices, lambda: policies.present.policies.limits)
+        agents = AgentRegistry(
+            store.agents, models.aliases, models, tools, checkpoints.saver, tooling.surroundings, budgets
+        )
+        await agents.seed(file.agents)
+        policies = PolicyBook(store.policies, tooling.in_force, tools, agents.all)
+        policies.warn(agents.all())
+        yield _Staff(agents, policies, checkpoints)
+
+
+@asynccontextmanager
+async def _open_work(ground: _Ground, tooling: _Tooling, staff: _Staff) -> AsyncIterator[_Work]:
+    settings, store, models, tools = ground.settings, ground.store, ground.models, tooling.registry
+    keep_for = build_keep_for(settings.retention_days, settings.temporary_hours)
+    async with (
+        open_engine(store, staff.agents, staff.checkpoints, settings.run_concurrency) as engine,
+        open_sweeping(store.retention, staff.checkpoints, keep_for),
+    ):
+        models.start(lambda: _warm_up(staff.agents, models))
+        metrics = Metrics({"model": models.health, "mcp_server": tools.health}, lambda: store.feed.readers)
+        store.feed.watch(metrics.observe)
+        ledger, audit = ToolLedger(store), tooling.guards.audit
+        async with (
+            open_summarizer(store, staff.agents, models, metrics.count_summary),
+            open_approving(store, engine, tools, ledger, audit, settings.approval_seconds) as approving,
+        ):
+            yield _Work(engine, ledger, approving, metrics)
+
+
+@asynccontextmanager
+async def _open_gateway(ground: _Ground, tooling: _Tooling, work: _Work) -> AsyncIterator[Gateway]:
+    duties = Duties(work.ledger, tooling.guards.audit, work.approving.question, ground.redactor)
+    async with open_gateway(tooling.registry, duties, build_lock(ground.settings), VERSION) as gateway:
+        yield gateway
 
 
 @asynccontextmanager

@@ -5,7 +5,8 @@ into the summary above it. A failure, or a crash, leaves things as they were: th
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from string import Template
 from typing import Final, Protocol
 
@@ -100,6 +101,19 @@ class Summarizer:
         self._spent(usage)
         tokens = (usage.input_tokens, usage.output_tokens)
         await self._store.summaries.keep(answered.conversation_id, Summary(folded[-1].id, text), tokens)
+
+
+@asynccontextmanager
+async def open_summarizer(
+    store: Store, registry: AgentRegistry, models: Chores, spent: Callable[[Usage], None]
+) -> AsyncIterator[None]:
+    """Sums conversations up for as long as it is open; `spent` is told what each summary took."""
+    summarizer = Summarizer(store, registry, models, spent)
+    store.feed.watch(summarizer.observe)
+    try:
+        yield
+    finally:
+        await summarizer.close()
 
 
 def after_summary(said: Sequence[Message], known: Summary | None) -> list[Message]:
