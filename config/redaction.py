@@ -59,8 +59,15 @@ def _build_patterns(kinds: frozenset[Redaction], *, fields: bool) -> _Patterns:
 class Redactor:
     def __init__(self, secrets: Iterable[str] = (), *, words_too: bool = False) -> None:
         """`words_too` hides also secrets that are one short word or number: right for logs, too much for answers."""
-        known = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
-        self._secrets = frozenset(secret for secret in known if words_too or not _WORD.fullmatch(secret))
+        self._words_too = words_too
+        self._sources: dict[str, Sequence[str]] = {}
+        self.know("", secrets)
+
+    def know(self, source: str, secrets: Iterable[str]) -> None:
+        """Takes these secrets for all that is known of the source, in the place of those it had before."""
+        self._sources[source] = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+        known = (secret for each in self._sources.values() for secret in each)
+        self._secrets = frozenset(secret for secret in known if self._words_too or not _WORD.fullmatch(secret))
         # the longest first: a secret may contain another
         self._forms = sorted({form for each in self._secrets for form in build_forms(each)}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, self._forms)) or r"(?!)")

@@ -21,6 +21,8 @@ Action = Literal[
     "token.revoke",
     "credential.set",
     "credential.delete",
+    "server.login",
+    "server.logout",
     "principal.act_as",
 ]
 

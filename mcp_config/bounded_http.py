@@ -1,6 +1,6 @@
 """An HTTP client for MCP servers that gathers no more than the cap. Uses no proxy or credential of our environment."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -17,6 +17,7 @@ MAX_MESSAGE: Final = 8 * 1024 * 1024
 
 
 _LONGEST_WAIT: Final = 600
+_BY_HEADER: Final = "put a credential into `headers` of its entry"
 
 
 class _BoundedStream(httpx.AsyncByteStream):
@@ -42,9 +43,9 @@ class _BoundedStream(httpx.AsyncByteStream):
 
 
 class _BoundedTransport(httpx.AsyncHTTPTransport):
-    def __init__(self, too_long: Callable[[], None], refused: Callable[[ServerRefused], None], check: Check) -> None:
+    def __init__(self, too_long: Callable[[], None], check: Check) -> None:
         super().__init__()
-        self._too_long, self._refused = too_long, refused
+        self._too_long = too_long
         # private, but httpx takes no network of one's own, and only there are the addresses seen
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
@@ -56,21 +57,53 @@ class _BoundedTransport(httpx.AsyncHTTPTransport):
         response = await super().handle_async_request(request)
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise TypeError("an asynchronous transport gives asynchronous streams")
-        if request.method == "POST" and (refusal := find_refusal(response)):
-            self._refused(refusal)
         by_line = response.headers.get("content-type", "").startswith("text/event-stream")
         response.stream = _BoundedStream(response.stream, self._too_long, by_line=by_line)
         return response
 
 
-def find_refusal(response: httpx.Response) -> ServerRefused | None:
-    """Returns what the status means; a redirect is one, too. 404 is not: it ends a session, and the SDK tells so."""
+class _Judged(httpx.Auth):
+    """Looks at the last answer to each request: what comes before it is the logging in of `inner`."""
+
+    def __init__(self, inner: httpx.Auth | None, refused: Callable[[ServerRefused], None], login: str) -> None:
+        self._inner, self._refused, self._login = inner, refused, login
+
+    @override
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        flow = (self._inner or _find_named(request.url)).async_auth_flow(request)
+        response: httpx.Response | None = None
+        try:
+            outgoing = await anext(flow)
+            while True:
+                response = yield outgoing
+                outgoing = await flow.asend(response)
+        except StopAsyncIteration:
+            if request.method == "POST" and response and (refusal := find_refusal(response, self._login)):
+                self._refused(refusal)
+        except ServerRefused as refusal:
+            self._refused(refusal)
+            raise
+        finally:
+            await flow.aclose()
+
+
+def _find_named(url: httpx.URL) -> httpx.Auth:
+    """Returns what an address itself says of who asks."""
+    return httpx.BasicAuth(url.username, url.password) if url.userinfo else httpx.Auth()
+
+
+def find_refusal(response: httpx.Response, login: str = "") -> ServerRefused | None:
+    """Returns what the status means; a redirect is one, too. 404 is not: it ends a session, and the SDK tells so.
+
+    `login` is how to log in, where people can.
+    """
     status = response.status_code
     if status < 300 or status == 404:
         return None
     if status in (401, 403):
-        told = f"needs login: the server answered {status}; put a credential into `headers` of its entry"
-        return ServerRefused(told, login=True)
+        challenge = response.headers.get("www-authenticate", "")
+        how = login if login and (status == 401 or "resource_metadata" in challenge) else _BY_HEADER
+        return ServerRefused(f"needs login: the server answered {status}; {how}", login=True)
     if response.is_redirect:
         return ServerRefused(
             f"the server answered {status}, and redirects are not followed: put the new address into `url`"
@@ -99,18 +132,19 @@ def build_http_client(
     too_long: Callable[[], None],
     refused: Callable[[ServerRefused], None],
     check: Check,
+    login: str = "",
 ) -> httpx.AsyncClient:
     """Returns the client; `too_long` and `refused` are called when that happens: the SDK hides what is raised.
 
-    `check` has the last word on each address that is connected to.
+    `check` has the last word on each address that is connected to, `login` says to people how to log in.
     """
     # no compression: a small body must not become a big one
     plain = {"Accept-Encoding": "identity", **(headers or {})}
     return httpx.AsyncClient(
-        transport=_BoundedTransport(too_long, refused, check),
+        transport=_BoundedTransport(too_long, check),
         headers=plain,
         timeout=timeout,
-        auth=auth,
+        auth=_Judged(auth, refused, login),
         follow_redirects=False,
         trust_env=False,
     )

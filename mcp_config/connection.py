@@ -23,6 +23,8 @@ from mcp_config.errors import (
     ToolError,
 )
 from mcp_config.live import Abandoned, Live, ToolsChanged
+from mcp_config.pauses import RARE_SECONDS, STABLE_SECONDS, build_pause
+from mcp_config.proof import Proof, no_proof
 from mcp_config.sandbox.grants import Kind
 from mcp_config.sdk import Session, describe_failure, open_session
 from mcp_config.server_config import ServerConfig
@@ -37,11 +39,6 @@ _MAX_SENT: Final = 3
 """How often a call that the server took no notice of is sent."""
 _MAX_PAGES: Final = 50
 _MAX_TOOLS: Final = 500
-_BACK_OFF: Final = (0.2, 10.0)
-_PATIENT_FAILURES: Final = 8
-_RARE_SECONDS: Final = 60.0
-"""Between starts once a server never came up so often that it is not likely to by itself."""
-_STABLE_SECONDS: Final = 10.0
 _PING_SECONDS: Final = 1.0
 _REFRESH_SECONDS: Final = 0.5
 
@@ -66,17 +63,24 @@ class ServerHealth:
 class Connection:
     """Its owner task runs `own`; everyone else asks how it is, what it offers, and calls."""
 
-    def __init__(self, config: ServerConfig, warden: Warden, start_timeout: float, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        warden: Warden,
+        start_timeout: float,
+        changed: Callable[[], None],
+        proof: Proof = no_proof,
+    ) -> None:
         self.config = config
         self.listing = Listing(())
         """What it offers: kept while it is started again after a loss, empty once a start failed."""
-        self._warden = warden
+        self._warden, self._proof = warden, proof
         self._start_timeout = config.start_timeout or start_timeout
         self._tell_changed = changed
         self._state: ServerState = "starting"
         self._detail = ""
         self._live: Live | None = None
-        self._turned = asyncio.Event()
+        self._turned, self._called_back = asyncio.Event(), asyncio.Event()
         self._refresh_due = False
         self._refusal: ServerRefused | None = None
         """Why the last session ended, if an HTTP status said it."""
@@ -115,16 +119,27 @@ class Connection:
             began = asyncio.get_running_loop().time()
             reason = await self._live_once()
             was_up, self._live = self._live is not None, None
-            stable = was_up and asyncio.get_running_loop().time() - began > _STABLE_SECONDS
+            stable = was_up and asyncio.get_running_loop().time() - began > STABLE_SECONDS
             failures = 1 if stable else failures + 1
             _log.warning("MCP server %s: %s", self.config.name, reason)
             refusal, self._refusal = self._refusal, None
             if refusal is not None and refusal.login:
                 self._turn("auth_required", reason)
-                await asyncio.sleep(_RARE_SECONDS)
+                await self._rest(RARE_SECONDS)
                 continue
             self._turn("degraded" if was_up else "failed", reason)
-            await asyncio.sleep(max(_pause(failures, was_up=was_up), refusal.wait if refusal else 0))
+            await self._rest(max(build_pause(failures, was_up=was_up), refusal.wait if refusal else 0))
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._called_back.wait(), seconds)
+        self._called_back.clear()
+
+    def restart(self) -> None:
+        """Begins a session anew, at once: who we are to the server has changed."""
+        self._called_back.set()
+        if self._live is not None:
+            self._live.session.lose(ServerLost("is connected to anew: its login has changed"))
 
     async def _live_once(self) -> str:
         """Lives through one session and returns in a line why it ended."""
@@ -132,7 +147,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._start_timeout) as deadline:
                 ears = Ears(self._hear, samples=self.config.samples)
-                async with open_session(self.config, self._warden, ears) as session:
+                async with open_session(self.config, self._warden, ears, self._proof) as session:
                     live = Live(session, ears.board)
                     mailbox = live.mailbox
                     session.lost.add_done_callback(lambda lost: mailbox.put_nowait(lost.result()))
@@ -278,13 +293,6 @@ class Connection:
 def _has_tools(offers: JsonObject) -> bool:
     # one that says nothing of itself is asked all the same
     return "tools" in offers or not offers
-
-
-def _pause(failures: int, *, was_up: bool) -> float:
-    least, most = _BACK_OFF
-    if failures > _PATIENT_FAILURES:
-        return most if was_up else _RARE_SECONDS
-    return float(min(least * 2 ** (failures - 1), most))
 
 
 def _put_aside(listing: Listing) -> str:

@@ -14,6 +14,7 @@ from mcp import ClientSession, McpError, types
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mcp_config.errors import NeverSent, RemoteError, ServerLost, ServerRefused, ToolError
+from mcp_config.proof import Proof, no_proof
 from mcp_config.server_config import ServerConfig
 from mcp_config.talkback import Client, Ears
 from mcp_config.tools import JsonObject
@@ -144,14 +145,16 @@ class Session:
 
 
 @contextlib.asynccontextmanager
-async def open_session(config: ServerConfig, warden: Warden, ears: Ears) -> AsyncIterator[Session]:
+async def open_session(
+    config: ServerConfig, warden: Warden, ears: Ears, proof: Proof = no_proof
+) -> AsyncIterator[Session]:
     """Connects, not yet initialized. Enter and leave it in one task: the SDK's cancel scopes are bound to it.
 
     Raises:
         OSError: the program cannot be started.
     """
     lost: asyncio.Future[ToolError] = asyncio.get_running_loop().create_future()
-    async with open_wire(config, warden, lost, ears) as client:
+    async with open_wire(config, warden, lost, ears, await proof()) as client:
         session = Session(client, lost)
         try:
             yield session

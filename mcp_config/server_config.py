@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from config.references import fill_for_user, wanted_of_user
+from mcp_config.login_terms import OAuth
 from mcp_config.names import matches_any
 from mcp_config.sandbox.grants import Grants, Kind, Sandbox
 
@@ -28,6 +29,8 @@ class ServerConfig:
     """Headers with `${user:NAME}` still in them. Calls of such a server go over sessions of their callers' own."""
     list_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What is sent in their stead on the session that only lists what the server offers."""
+    oauth: OAuth | None = None
+    """How it is logged in to, where its entry says so."""
     bearer_file: str | None = None
     """Holds a key that is sent as `Authorization: Bearer`; read at each start, so that it may come and change."""
     private: bool = False
@@ -74,6 +77,11 @@ class ServerConfig:
             return arguments[arguments.index("-m") + 1]
         first = next((argument for argument in arguments if not argument.startswith("-")), "")
         return " ".join(filter(None, (PurePath(program).name, _without_folders(first))))
+
+    @property
+    def per_user(self) -> bool:
+        """Whether calls go over sessions of their callers' own."""
+        return bool(self.user_headers) or (self.oauth is not None and self.oauth.per_user)
 
     @property
     def credentials(self) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from config.model_mistakes import build_mistakes
 from config.references import UndefinedVariable, expand, wanted_of_user
 from config.text_file import load_text
 from config.yaml_document import Document, parse_document
+from mcp_config.login_terms import OAuthGiven
 from mcp_config.sandbox.grants import MEBIBYTE, Grants, Sandbox
 from mcp_config.server_config import ServerConfig, Transport
 from mcp_config.server_secrets import build_secrets
@@ -105,6 +106,8 @@ class _Ours(BaseModel):
     required: bool = False
     bearer_file: str | None = None
     """For a server that is reached by `url`: the file that holds the key for it."""
+    auth: OAuthGiven | None = None
+    """For a server that is reached by `url`: how it is logged in to."""
     list_headers: dict[str, str] = {}
     """For a server whose `headers` want something of each user: what is sent to learn what it offers."""
     sampling: bool = False
@@ -137,10 +140,12 @@ class _Entry(BaseModel):
             raise ValueError("expected either `command` (a program to start) or `url` (a server to reach)")
         if (self.kind == "stdio") != (self.command is not None):
             raise ValueError(f"the transport {self.kind} goes with {'`command`' if self.kind == 'stdio' else '`url`'}")
-        if self.ours.list_headers and not self.user_headers:
-            raise ValueError("`list_headers` goes with `${user:NAME}` in `headers`")
+        if self.ours.list_headers and not (self.user_headers or (self.ours.auth and self.ours.auth.per_user)):
+            raise ValueError("`list_headers` goes with `${user:NAME}` in `headers`, or with `per_user` in `auth`")
         if self.user_headers and (self.kind == "stdio" or self.ours.bearer_file):
             raise ValueError("`${user:NAME}` goes with `url`, and not with `bearer_file`")
+        if self.ours.auth and (self.kind == "stdio" or self.ours.bearer_file or self.user_headers):
+            raise ValueError("`auth` goes with `url`, and not with `bearer_file` or `${user:NAME}`")
         return self
 
     @property
@@ -266,6 +271,7 @@ def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str
         user_headers=entry.user_headers,
         list_headers=ours.list_headers,
         bearer_file=ours.bearer_file,
+        oauth=ours.auth.build() if ours.auth else None,
         private=ours.grant.private,
         prefix=name if ours.prefix is None else ours.prefix,
         allow=tuple(ours.allow),
@@ -279,7 +285,9 @@ def _config(name: str, entry: _Entry, written: JsonValue, variables: Mapping[str
         timeout=ours.timeout or entry.timeout,
         start_timeout=ours.start_timeout,
         obstacle=_obstacle(entry, ours.needs),
-        secrets=build_secrets(written, entry.env, [*headers.values(), *ours.list_headers.values()], variables),
+        secrets=build_secrets(written, entry.env, [*headers.values(), *ours.list_headers.values()], variables).union(
+            ours.auth.secrets if ours.auth else ()
+        ),
     )
 
 

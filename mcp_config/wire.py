@@ -21,6 +21,7 @@ from mcp_config.child import Child, LineTooLong, open_child
 from mcp_config.errors import ResultTooLarge, ServerLost, ToolError
 from mcp_config.guarded_network import build_check
 from mcp_config.hearing import HearingSession
+from mcp_config.login_advice import build_login_advice
 from mcp_config.server_config import ServerConfig
 from mcp_config.talkback import Ears
 from mcp_config.warden import Warden
@@ -41,9 +42,9 @@ def settle(lost: asyncio.Future[ToolError], fault: ToolError) -> None:
 
 @contextlib.asynccontextmanager
 async def open_wire(
-    config: ServerConfig, warden: Warden, lost: asyncio.Future[ToolError], ears: Ears
+    config: ServerConfig, warden: Warden, lost: asyncio.Future[ToolError], ears: Ears, auth: httpx.Auth | None = None
 ) -> AsyncIterator[HearingSession]:
-    """Connects. `lost` is told why the connection ended, as far as the wire knows.
+    """Connects. `lost` is told why the connection ended, as far as the wire knows. `auth` is for HTTP.
 
     Raises:
         OSError: the program cannot be started.
@@ -51,18 +52,18 @@ async def open_wire(
     if config.transport == "stdio":
         opened = _open_stdio(config, warden, lost, ears)
     else:
-        opened = (_open_http if config.transport == "http" else _open_sse)(config, lost, ears)
+        opened = (_open_http if config.transport == "http" else _open_sse)(config, lost, ears, auth)
     async with opened as session:
         yield session
 
 
 @contextlib.asynccontextmanager
 async def _open_http(
-    config: ServerConfig, lost: asyncio.Future[ToolError], ears: Ears
+    config: ServerConfig, lost: asyncio.Future[ToolError], ears: Ears, auth: httpx.Auth | None
 ) -> AsyncIterator[HearingSession]:
     timeout = httpx.Timeout(_ANSWER_SECONDS, read=_SILENCE_SECONDS)
     async with (
-        _build_client(config, lost, _headers(config), timeout) as client,
+        _build_client(config, lost, _headers(config), timeout, auth) as client,
         streamable_http_client(config.url, http_client=client) as (received, sent, _),
         HearingSession(received, sent, lost, ears) as session,
     ):
@@ -70,15 +71,16 @@ async def _open_http(
 
 
 @contextlib.asynccontextmanager
-async def _open_sse(config: ServerConfig, lost: asyncio.Future[ToolError], ears: Ears) -> AsyncIterator[HearingSession]:
+async def _open_sse(
+    config: ServerConfig, lost: asyncio.Future[ToolError], ears: Ears, auth: httpx.Auth | None
+) -> AsyncIterator[HearingSession]:
     def build(
         headers: dict[str, str] | None = None, timeout: httpx.Timeout | None = None, auth: httpx.Auth | None = None
     ) -> httpx.AsyncClient:
-        del auth  # what proves who we are is in the headers
-        return _build_client(config, lost, headers, timeout)
+        return _build_client(config, lost, headers, timeout, auth)
 
     async with (
-        sse_client(config.url, _headers(config), httpx_client_factory=build) as (received, sent),
+        sse_client(config.url, _headers(config), httpx_client_factory=build, auth=auth) as (received, sent),
         HearingSession(received, sent, lost, ears) as session,
     ):
         yield session
@@ -92,12 +94,16 @@ def _headers(config: ServerConfig) -> dict[str, str]:
 
 
 def _build_client(
-    config: ServerConfig, lost: asyncio.Future[ToolError], headers: dict[str, str] | None, timeout: httpx.Timeout | None
+    config: ServerConfig,
+    lost: asyncio.Future[ToolError],
+    headers: dict[str, str] | None,
+    timeout: httpx.Timeout | None,
+    auth: httpx.Auth | None,
 ) -> httpx.AsyncClient:
+    # also for what `auth` asks of other servers, which are named by strangers
     check = build_check(config.url, private=config.private)
-    return build_http_client(
-        headers, timeout, None, lambda: settle(lost, ResultTooLarge(_TOO_LONG)), partial(settle, lost), check
-    )
+    too_long, refused = partial(settle, lost, ResultTooLarge(_TOO_LONG)), partial(settle, lost)
+    return build_http_client(headers, timeout, auth, too_long, refused, check, build_login_advice(config))
 
 
 @contextlib.asynccontextmanager
