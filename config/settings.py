@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, assert_never
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -34,6 +35,7 @@ ENV_FILE: Final = CHECKOUT / ".env"
 
 ModelProvider = Literal["embedded", "openai", "azure", "ollama"]
 
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 EMBEDDED_MODEL: Final = "qwen2.5-coder-1.5b"
 _DEFAULT_MODELS: Final[Mapping[str, str]] = {
     "embedded": EMBEDDED_MODEL,
@@ -57,6 +59,15 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _public_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise ValueError("expected an address that begins with https://, or with http:// and this machine's own name")
+    if parts.query or parts.fragment:
+        raise ValueError("expected an address without ? and #")
+    return value.rstrip("/")
+
+
 def _redis_address(value: str) -> str:
     if not value.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("expected an address that begins with redis://, rediss:// or unix://")
@@ -71,6 +82,7 @@ FilePath = Annotated[Path, AfterValidator(from_checkout)]
 Names = Annotated[list[str], BeforeValidator(_split)]
 FilePaths = Annotated[list[FilePath], BeforeValidator(_split)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+PublicAddress = Annotated[str, AfterValidator(_public_address)]
 DatabaseUrl = Annotated[str, AfterValidator(parse_database_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_address)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -109,6 +121,8 @@ class Settings(AuthSettings):
     request_timeout: Seconds = 30
     """Seconds a client may take to send a request: first its headers, then its body."""
 
+    public_url: PublicAddress | None = None
+    """Where people's browsers reach it: authorization servers send them back there. Unset: `host` and `port`."""
     mcp_allowed_hosts: Names = Field(["localhost", "127.0.0.1", "[::1]"])
     """The names by which MCP clients may reach `/mcp`, with any port; `host` is always one."""
     mcp_allowed_origins: Names = Field(["http://localhost", "http://127.0.0.1"])

@@ -27,7 +27,7 @@ class LoginFailed(Exception):
     """It did not come to a login; `str(error)` says why."""
 
 
-class LoginNotNeeded(Exception):
+class LoginNotNeeded(LoginFailed):
     """The server lets us in as it is."""
 
 
@@ -43,7 +43,7 @@ class Attempt:
     """Who asked for it."""
     url: str = ""
     """Where a person agrees, once it is known."""
-    fault: LoginFailed | LoginNotNeeded | None = None
+    fault: LoginFailed | None = None
     is_from: Callable[[str], bool] = lambda issuer: True
     shown: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,7 +87,7 @@ class Attempt:
             with suppress(RemoteError):  # it may offer no tools
                 await session.list_page(None)
 
-    def end(self, fault: LoginFailed | LoginNotNeeded | None = None) -> None:
+    def end(self, fault: LoginFailed | None = None) -> None:
         if not self.ended.is_set():
             self.fault = fault
             self.ended.set()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from config.redaction import Redactor
 from mcp_config.audit import Audit, Unaudited
 from mcp_config.decision import Decision
+from mcp_config.logins import Logins
 from mcp_config.quarantine import Quarantine
 from mcp_config.rates import RateLimits
 from mcp_config.tools import Allowance, Artifacts
@@ -26,6 +27,7 @@ class Guards:
     max_result: int = 256 * 1024
     """Bytes of a result that are handed on, where no policy says otherwise."""
     redactor: Redactor = field(default_factory=Redactor)
+    logins: Logins = field(default_factory=Logins)
     sessions: UserSessions = field(default_factory=UserSessions)
     """Callers' own, with servers that want a credential of each."""
 

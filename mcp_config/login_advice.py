@@ -1,5 +1,6 @@
 """What people are told who have to log in to a server. Pure."""
 
+from mcp_config.login_record import HOUSE
 from mcp_config.server_config import ServerConfig
 
 
@@ -12,8 +13,10 @@ def takes_login(config: ServerConfig) -> bool:
     return not any(name.lower() == "authorization" for name in config.headers)
 
 
-def build_login_advice(config: ServerConfig) -> str:
-    """Returns how to log in; nothing where nobody can."""
+def build_login_advice(config: ServerConfig, owner: str = HOUSE) -> str:
+    """Returns how to log in as the owner; nothing where nobody can."""
     if not takes_login(config):
         return ""
+    if config.per_user and owner == HOUSE:
+        return f"an admin logs in, for the list of what it offers: open-agent tools login {config.name} --shared"
     return f"log in: open-agent tools login {config.name}, or POST /v1/mcp/servers/{config.name}/login"

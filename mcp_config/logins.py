@@ -5,7 +5,7 @@ A login belongs to an owner and an address, and proves nobody else, nowhere else
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from types import ModuleType
@@ -70,7 +70,7 @@ class Logins:
         redactor.know(_source(config, owner), record.secrets)
         oauth = await _load("oauth")
         drawer = oauth.Drawer(record, changed, self._find_registered(oauth, config))
-        advice = build_login_advice(config)
+        advice = build_login_advice(config, owner)
         login: httpx.Auth = oauth.build_kept_login(config.url, drawer, config.oauth, self.ourselves, advice)
         return login
 
@@ -162,8 +162,6 @@ class Logins:
                 await self._agree(attempt)
         except TimeoutError:
             attempt.end(LoginFailed("nobody agreed in time"))
-        except LoginNotNeeded as error:
-            attempt.end(error)
         except Exception as error:
             # an edge: beyond it are other people's servers, and nothing they do may end more than this attempt
             attempt.end(explain(error))
@@ -188,7 +186,7 @@ class Logins:
         attempt.is_from = login.is_from
         await attempt.run(login)
         if drawer.record.tokens is None:
-            raise LoginNotNeeded(config.name)
+            raise LoginNotNeeded("the server lets us in as it is")
         await self._store.keep(owner, config.name, drawer.record)
         await self._audit.record(_build_entry(attempt.by, "server.login", config, owner))
         attempt.end()

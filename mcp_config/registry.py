@@ -17,6 +17,7 @@ from mcp_config.dispatch import dispatch
 from mcp_config.guards import Foresight, Guards
 from mcp_config.inventory import Deadlines, Inventory
 from mcp_config.keeping import size_cap
+from mcp_config.login_record import HOUSE
 from mcp_config.owners import stop_owners
 from mcp_config.path import (
     FindAgent,
@@ -48,7 +49,16 @@ class ToolRegistry(Inventory, ToolBox):
     def __init__(self, policies: ToolPolicies, find_agent: FindAgent, deadlines: Deadlines, guards: Guards) -> None:
         super().__init__(policies, deadlines, guards)
         self._find_agent = find_agent
-        self.sessions = guards.sessions
+        self.sessions, self.logins = guards.sessions, guards.logins
+        self.logins.changed = self._take_login
+
+    def _take_login(self, server: str, owner: str) -> None:
+        if owner != HOUSE:
+            self.sessions.forget(owner)
+            return
+        for connection in self.connections:
+            if connection.config.name == server:
+                connection.restart()
 
     @override
     async def call(self, call: ToolCall, ledger: Ledger, approvals: Approvals | None = None) -> ToolResult:
@@ -136,15 +146,14 @@ async def open_registry(
 ) -> AsyncIterator[ToolRegistry]:
     """Starts all servers side by side, in the background, and ends them all on leaving."""
     deadlines = deadlines or Deadlines()
-    registry = ToolRegistry(policies, find_agent, deadlines, guards or Guards())
+    guards = guards or Guards()
+    registry = ToolRegistry(policies, find_agent, deadlines, guards)
     async with open_warden(wanted=any(server.transport == "stdio" for server in servers)) as warden:
         confined = await confine_servers(servers)
-        connections = [Connection(config, warden, deadlines.start, registry.gather) for config in confined]
-        for connection in connections:
-            registry.add(connection)
-        owners = [
-            asyncio.create_task(connection.own(), name=f"mcp {connection.config.name}") for connection in connections
-        ]
+        for config in confined:
+            proof = guards.logins.proof(config)
+            registry.add(Connection(config, warden, deadlines.start, registry.gather, proof))
+        owners = [asyncio.create_task(one.own(), name=f"mcp {one.config.name}") for one in registry.connections]
         try:
             yield registry
         finally:

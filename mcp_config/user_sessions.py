@@ -13,6 +13,8 @@ from typing import Final
 from config.redaction import Redactor
 from mcp_config.connection import Connection
 from mcp_config.errors import CredentialMissing, CredentialRefused, ServerUnavailable
+from mcp_config.login_advice import build_login_advice
+from mcp_config.logins import Logins
 from mcp_config.owners import stop_owners
 from mcp_config.server_config import ServerConfig
 from mcp_config.warden import Warden
@@ -51,11 +53,13 @@ class UserSessions:
         self,
         find: FindCredentials = _find_none,
         start_timeout: float = 20.0,
+        logins: Logins | None = None,
         *,
         idle: float = _IDLE_SECONDS,
         most: int = _MOST,
     ) -> None:
         self._find, self._start_timeout, self._idle, self._most = find, start_timeout, idle, most
+        self._logins = logins or Logins()
         self._sessions: dict[tuple[str, str], _Session] = {}
         """By server and owner, those that were used last at the end."""
         self._ending: set[asyncio.Task[None]] = set()
@@ -70,7 +74,7 @@ class UserSessions:
             CredentialRefused: the server does not take the one that is stored.
             ServerUnavailable: too many sessions are at work.
         """
-        if not shared.config.user_headers:
+        if not shared.config.per_user:
             yield Joined(shared)
             return
         session = await self._take((shared.config.name, owner), shared.config)
@@ -80,7 +84,7 @@ class UserSessions:
         except ServerUnavailable:
             if session.joined.connection.health.state != "auth_required":
                 raise
-            raise CredentialRefused(_refused(shared.config)) from None
+            raise CredentialRefused(_refused(shared.config, owner)) from None
         finally:
             session.calls -= 1
             self._rest((shared.config.name, owner), session)
@@ -102,7 +106,7 @@ class UserSessions:
         if session and session.joined.connection.config.headers != own.headers:
             self._end(place)  # it was changed, and nobody told
             session = None
-        session = session or self._begin(own)
+        session = session or self._begin(own, place[1])
         self._sessions.pop(place, None)
         self._sessions[place] = session
         if session.end:
@@ -118,18 +122,29 @@ class UserSessions:
         if missing := [name for name in config.credentials if name not in credentials]:
             self._end(place)
             raise CredentialMissing(_missing(config, missing))
+        if config.oauth is not None and not await self._is_logged_in(config, place[1]):
+            self._end(place)
+            raise CredentialMissing(
+                f"the server {config.name} wants a login of your own; {build_login_advice(config, place[1])}"
+            )
         return config.for_user(credentials)
 
-    def _begin(self, config: ServerConfig) -> _Session:
+    async def _is_logged_in(self, config: ServerConfig, owner: str) -> bool:
+        record = await self._logins.find(config, owner)
+        return record is not None and record.tokens is not None
+
+    def _begin(self, config: ServerConfig, owner: str) -> _Session:
         if len(self._sessions) >= self._most:
             idle = next((place for place, session in self._sessions.items() if not session.calls), None)
             if idle is None:
                 raise ServerUnavailable("too many users' sessions are at work; try again in a moment")
             self._end(idle)
         # a server that is reached by `url` is no child of ours
-        connection = Connection(config, Warden(None), self._start_timeout, lambda: None)
+        redactor = Redactor(config.secrets)
+        proof = self._logins.proof(config, owner, redactor)
+        connection = Connection(config, Warden(None), self._start_timeout, lambda: None, proof)
         own = asyncio.create_task(connection.own(), name=f"mcp {config.name} for a user")
-        return _Session(Joined(connection, Redactor(config.secrets)), own)
+        return _Session(Joined(connection, redactor), own)
 
     def _rest(self, place: tuple[str, str], session: _Session) -> None:
         if not session.calls and self._sessions.get(place) is session:
@@ -145,8 +160,10 @@ class UserSessions:
 
 
 @asynccontextmanager
-async def open_user_sessions(find: FindCredentials, start_timeout: float) -> AsyncIterator[UserSessions]:
-    sessions = UserSessions(find, start_timeout)
+async def open_user_sessions(
+    find: FindCredentials, start_timeout: float, logins: Logins | None = None
+) -> AsyncIterator[UserSessions]:
+    sessions = UserSessions(find, start_timeout, logins)
     try:
         yield sessions
     finally:
@@ -158,6 +175,8 @@ def _missing(config: ServerConfig, names: list[str]) -> str:
     return f'the server {config.name} wants a credential of your own. Store it: PUT {where} with {{"value": "..."}}'
 
 
-def _refused(config: ServerConfig) -> str:
+def _refused(config: ServerConfig, owner: str) -> str:
+    if config.oauth is not None:
+        return f"the server {config.name} does not take your login any more; {build_login_advice(config, owner)}"
     where = " and ".join(f"/v1/credentials/{name}" for name in config.credentials)
     return f'the server {config.name} does not take your credential. Store another: PUT {where} with {{"value": "..."}}'

@@ -14,9 +14,10 @@ from server.errors import ApiError, Forbidden
 from server.identity.acting import act_as
 from server.identity.scopes import check_scope
 from server.keys import Principal
+from server.logins import CALLBACK, DOCUMENT
 from server.websocket import find_key, refuse
 
-OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", CALLBACK, DOCUMENT})
 
 
 class Authentication:

@@ -44,6 +44,7 @@ from server.gateway import build_lock
 from server.identity.credentials import Credentials, open_credentials
 from server.identity.sealing import SEAL_FILE, Seal
 from server.keys import load_api_keys
+from server.logins import open_server_logins
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
 from server.registry import AgentRegistry
@@ -212,9 +213,14 @@ async def _open_guards(
 ) -> AsyncIterator[Guards]:
     audit = CallAudit(store.audit)
     pins = open_quarantine(settings.tools_lock, settings.data_dir / "tools.lock", audit)
-    own = open_user_sessions(_build_user_credentials(settings, store).find, settings.server_start_timeout)
-    async with open_rate_limits(settings.redis_url) as rates, pins as quarantine, own as sessions:
-        yield Guards(audit, rates, quarantine, shelf, redactor=redactor, sessions=sessions)
+    find = _build_user_credentials(settings, store).find
+    async with (
+        open_rate_limits(settings.redis_url) as rates,
+        pins as quarantine,
+        open_server_logins(settings, store, redactor, audit) as logins,
+        open_user_sessions(find, settings.server_start_timeout, logins) as sessions,
+    ):
+        yield Guards(audit, rates, quarantine, shelf, redactor=redactor, logins=logins, sessions=sessions)
 
 
 def _build_user_credentials(settings: Settings, store: Store) -> UserCredentials:

@@ -28,6 +28,7 @@ from server.engine.ledger import ToolLedger
 from server.engine.sole_use import open_sole_use
 from server.identity.credentials import Credentials, open_credentials
 from server.keys import load_api_keys
+from server.logins import open_server_logins
 from server.version import VERSION
 
 _MAX_RESULT: Final = 4 * 1024 * 1024
@@ -48,6 +49,7 @@ class GatewayApplication:
     store: Store
     tools: ToolRegistry
     gateway: Gateway
+    redactor: Redactor
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     def drain(self) -> None:
@@ -96,17 +98,20 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         credentials = await stack.enter_async_context(open_credentials(settings, store.tokens, "service"))
         rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
         held_above = Quarantine(holds=False)
+        audit = CallAudit(store.audit)
+        logins = await stack.enter_async_context(open_server_logins(settings, store, redactor, audit))
         guards = Guards(
-            CallAudit(store.audit),
+            audit,
             rates,
             held_above,
             decided_above=True,
             max_result=_MAX_RESULT,
             redactor=redactor,
+            logins=logins,
         )
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
         registry = open_registry(configuration.servers, configuration.policies, lambda _: None, deadlines, guards)
         tools = await stack.enter_async_context(registry)
         duties = Duties(ToolLedger(store), guards.audit, redactor=guards.redactor)
         gateway = await stack.enter_async_context(open_gateway(tools, duties, build_lock(settings), VERSION))
-        yield GatewayApplication(credentials, store, tools, gateway)
+        yield GatewayApplication(credentials, store, tools, gateway, redactor)

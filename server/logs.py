@@ -117,5 +117,7 @@ def _calm_others() -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
     # it tells each client that leaves as an error, with a traceback
     logging.getLogger("mcp.server.streamable_http").setLevel(logging.CRITICAL)
+    # what goes wrong with a login is told where it is looked at; the SDK would tell codes and answers, too
+    logging.getLogger("mcp.client.auth").setLevel(logging.CRITICAL)
     # our own request line replaces it; it is also where uvicorn would print query strings
     logging.getLogger("uvicorn.access").setLevel(logging.CRITICAL)

@@ -82,8 +82,10 @@ class Passing:
     # ------------------------------------------------------------------ subscriptions and levels
     async def subscribe(self, request: types.SubscribeRequest, context: Context) -> types.ServerResult:
         home = await self._face.get_home(uri := str(request.params.uri))
-        if home.config.user_headers:  # whose session would be told?
-            message = "This server knows each user by a credential; changes of its resources are not passed on."
+        if home.config.per_user:  # whose session would be told?
+            message = (
+                "This server knows each user by a credential or login; changes of its resources are not passed on."
+            )
             raise McpError(types.ErrorData(code=types.INVALID_PARAMS, message=message))
         raw = await self._governed(home, "resources/subscribe", {"uri": uri}, context)
         home.standing[uri] = ("resources/subscribe", {"uri": uri})

@@ -95,3 +95,15 @@ class UserCredentialRow(Row):
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     """Encrypted: the key to it is not in the database."""
     updated_at: Mapped[datetime]
+
+
+class ServerLoginRow(Row):
+    """A login to an upstream tool server; with an empty owner, the one that all share."""
+
+    __tablename__ = "server_logins"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    server: Mapped[str] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    """Encrypted: the key to it is not in the database."""
+    updated_at: Mapped[datetime]

@@ -10,6 +10,7 @@ from server.resources.agents import Agent, Rollback
 from server.resources.approvals import Resolution
 from server.resources.conversations import NewConversation, NewMessage
 from server.resources.credentials import NewCredential
+from server.resources.mcp_servers import NewLogin
 from server.resources.policies import NewPolicies
 from server.resources.resource import Request
 from server.resources.runs import NewFork, NewRun
@@ -75,6 +76,7 @@ ResolutionBody = Annotated[
     Resolution, _example("With other arguments", {"decision": "edit", "arguments": {"timezone": "Asia/Tokyo"}})
 ]
 InvocationBody = Annotated[Invocation, _example("The clock", {"arguments": {"timezone": "Asia/Tokyo"}})]
+LoginBody = Annotated[NewLogin, _example("As oneself, or for all who share it", {"shared": False})]
 ToolApprovalBody = Annotated[ToolApproval, _example("What was looked at", {"sha256": "0" * 64})]
 PolicyBody = Annotated[NewPolicies, _example("Two rules and two rates", _POLICIES)]
 QuestionBody = Annotated[Question, _example("May the tool agent look at the clock?", _QUESTION)]

@@ -8,6 +8,7 @@ down_revision = "0003"
 
 _UNFINISHED = sa.text("status IN ('queued', 'running', 'requires_action')")
 _TABLES = (
+    "server_logins",
     "user_credentials",
     "policy_versions",
     "tokens",
@@ -57,6 +58,7 @@ def upgrade() -> None:
     _tokens()
     _policy_versions()
     _user_credentials()
+    _server_logins()
 
 
 def downgrade() -> None:
@@ -207,6 +209,16 @@ def _user_credentials() -> None:
         "user_credentials",
         sa.Column("owner", sa.Text, primary_key=True),
         sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("sealed", sa.LargeBinary, nullable=False),
+        _moment("updated_at"),
+    )
+
+
+def _server_logins() -> None:
+    op.create_table(
+        "server_logins",
+        sa.Column("owner", sa.Text, primary_key=True),
+        sa.Column("server", sa.Text, primary_key=True),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
         _moment("updated_at"),
     )
