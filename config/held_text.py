@@ -4,7 +4,8 @@ from collections.abc import Collection
 from typing import Final
 
 from config.agents import Redaction
-from config.redaction import Finding, Redactor, replaced
+from config.findings import Finding, replaced
+from config.redaction import Redactor
 
 _MOST_HELD: Final = 2_048
 _ENOUGH: Final = 256

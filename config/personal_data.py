@@ -47,6 +47,8 @@ def _is_account(account: str) -> bool:
 def _ip(found: str) -> slice | None:
     if not any(character.isdigit() for character in found):
         return None  # `a::b` is somebody's code
+    if ":" not in found:
+        return whole(found) if all(int(part) <= 255 and str(int(part)) == part for part in found.split(".")) else None
     address = found if found.endswith("::") else found.rstrip(".:")
     try:
         ipaddress.ip_address(address)

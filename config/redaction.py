@@ -5,8 +5,7 @@ Pure: where it stands, and in front of what, is others' business.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Final
 
@@ -14,46 +13,41 @@ import regex  # type: ignore[import-untyped]  # not `re`: it tells of what may o
 from pydantic import JsonValue
 
 from config.agents import Redaction
+from config.findings import Finding, replaced
+from config.passage import Passage, Sought, build_known, build_sought
 from config.personal_data import PERSONAL
-from config.secret_forms import build_forms
+from config.secret_forms import build_forms, build_marks
 from config.secret_names import SHORTEST_SECRET, names_secret_field
-from config.secret_patterns import FIELDS, HIDDEN, SECRETS, Pattern
+from config.secret_patterns import FIELDS, HIDDEN, REACH, SECRETS, Pattern
 
-_LONG: Final = 2_000
-"""From this length on it is quicker to look for each known form than to try all of them at each place."""
+_SHORT: Final = 1_000
+"""Characters: in most such texts there is nothing, and a single look says so."""
 _WORD: Final = re.compile(r"[A-Za-z]{1,11}|\d{1,7}")
 """A password such as `postgres`: to hide it would black out what everybody says. Logs hide it all the same."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A part of a text, and what is shown instead."""
-
-    start: int
-    end: int
-    instead: str
-    since: int
-    """Where that begins by which it was known, such as the name of a field: that is shown."""
-
-
-@dataclass(frozen=True)
-class _Patterns:
-    one_by_one: Sequence[tuple[re.Pattern[str], Pattern]]
-    """For finding: each is quick by itself, and most are not even tried."""
-    likely: re.Pattern[str]
-    """Matches whatever one of them may match in; most texts are done with by this alone."""
-    together: regex.Pattern[str]
-    """For telling what is open at the end of a piece."""
+@cache
+def _find_patterns(kinds: frozenset[Redaction], *, fields: bool) -> tuple[Pattern, ...]:
+    personal = (PERSONAL[kind] for kind in PERSONAL if kind in kinds)
+    return (*(FIELDS.values() if fields else ()), *SECRETS.values(), *personal)
 
 
 @cache
-def _build_patterns(kinds: frozenset[Redaction], *, fields: bool) -> _Patterns:
-    personal = [PERSONAL[kind] for kind in PERSONAL if kind in kinds]
-    chosen = [*(FIELDS.values() if fields else ()), *SECRETS.values(), *personal]
-    together = regex.compile("|".join(pattern.source for pattern in chosen))
-    likely = re.compile("|".join(mark for pattern in chosen for mark in map(re.escape, pattern.marks)), re.IGNORECASE)
-    one_by_one = [(re.compile(pattern.source), pattern) for pattern in chosen]
-    return _Patterns(one_by_one, likely if all(pattern.marks for pattern in chosen) else re.compile(""), together)
+def _build_sought(kinds: frozenset[Redaction], *, fields: bool) -> tuple[Sought, ...]:
+    return tuple(map(build_sought, _find_patterns(kinds, fields=fields)))
+
+
+@cache
+def _build_likely(kinds: frozenset[Redaction], *, fields: bool) -> re.Pattern[str]:
+    """Matches wherever one of the patterns may."""
+    marks = (mark for pattern in _find_patterns(kinds, fields=fields) for mark in map(re.escape, pattern.marks))
+    return re.compile("|".join([r"\d", *marks] if kinds else marks), re.IGNORECASE)
+
+
+@cache
+def _build_together(kinds: frozenset[Redaction], *, fields: bool) -> regex.Pattern[str]:
+    """For telling what is open at the end of a piece."""
+    return regex.compile("|".join(pattern.source for pattern in _find_patterns(kinds, fields=fields)))
 
 
 class Redactor:
@@ -66,14 +60,15 @@ class Redactor:
     def know(self, source: str, secrets: Iterable[str]) -> None:
         """Takes these secrets for all that is known of the source, in the place of those it had before."""
         self._sources[source] = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
-        known = (secret for each in self._sources.values() for secret in each)
-        self._secrets = frozenset(secret for secret in known if self._words_too or not _WORD.fullmatch(secret))
+        secret = {secret for each in self._sources.values() for secret in each}
+        known = [each for each in secret if self._words_too or not _WORD.fullmatch(each)]
         # the longest first: a secret may contain another
-        self._forms = sorted({form for each in self._secrets for form in build_forms(each)}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, self._forms)) or r"(?!)")
-        self._known_bytes = re.compile(b"|".join(re.escape(form.encode(errors="replace")) for form in self._forms))
-        self._beginnings = frozenset(form[:length] for form in self._forms for length in range(1, len(form)))
-        self.longest = max(map(len, self._forms), default=0)
+        forms = sorted({form for each in known for form in build_forms(each)}, key=lambda form: (-len(form), form))
+        marks = sorted({mark for each in known for mark in build_marks(each)})
+        self._known = build_known(forms, marks, HIDDEN)
+        self._known_in_bytes = build_known(_as_bytes(forms), _as_bytes(marks), HIDDEN)
+        self._beginnings = frozenset(form[:length] for form in forms for length in range(1, len(form)))
+        self.longest = self._known.reach
 
     def text(self, text: str, kinds: Collection[Redaction] = (), *, fields: bool = False) -> str:
         """Returns the text without what must not be seen; `fields` says that it may be structured data."""
@@ -81,7 +76,7 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """Returns the text without the known secrets; nothing is guessed."""
-        return self._known.sub(HIDDEN, text) if self._may_hold_known(text) else text
+        return replaced(text, Passage(text, [self._known]).go_on(len(text)))
 
     def value(self, value: JsonValue, kinds: Collection[Redaction] = ()) -> JsonValue:
         """Returns structured data without what must not be seen: by its values, and by what its fields are called."""
@@ -100,36 +95,45 @@ class Redactor:
 
     def content(self, content: bytes) -> bytes:
         """Returns a file without the known secrets."""
-        return self._known_bytes.sub(HIDDEN.encode(), content) if self._forms else content
+        found = self.open_bytes(text := content.decode("latin-1")).go_on(len(text))
+        return replaced(text, found).encode("latin-1") if found else content
 
     def find(
         self, text: str, kinds: Collection[Redaction] = (), *, fields: bool = False, start: int = 0
     ) -> list[Finding]:
         """Looks through the text from `start` on; what stands before it is seen, and left alone."""
-        found = [Finding(*match.span(), HIDDEN, match.start()) for match in self._find_known(text, start)]
-        patterns = _build_patterns(frozenset(kinds), fields=fields)
-        if patterns.likely.search(text):
-            for compiled, pattern in patterns.one_by_one:
-                found += _find(compiled, pattern, text, start)
-        return _merge(found) if found else found
+        if len(text) <= _SHORT and not self._may_hold(text, frozenset(kinds), fields=fields):
+            return []
+        return self.open(text, kinds, fields=fields, start=start).go_on(len(text))
+
+    def open(self, text: str, kinds: Collection[Redaction] = (), *, fields: bool = False, start: int = 0) -> Passage:
+        """Returns a way through the text, for who has no time to look through all of it at once."""
+        return Passage(text, (self._known, *_build_sought(frozenset(kinds), fields=fields)), start)
+
+    def open_bytes(self, content: str) -> Passage:
+        """Returns a way through a file, each of whose bytes is given as one character."""
+        return Passage(content, [self._known_in_bytes])
 
     def open_at(self, text: str, kinds: Collection[Redaction] = (), *, fields: bool = False, start: int = 0) -> int:
         """Returns where what may yet become a finding begins, if more text follows; the text's end if nothing may."""
-        place = self._beginning_at(text, start)
-        together = _build_patterns(frozenset(kinds), fields=fields).together
-        for match in together.finditer(text, start, partial=True):
+        place, kinds = self._beginning_at(text, start), frozenset(kinds)
+        together = _build_together(kinds, fields=fields)
+        tail = max(start, len(text) - REACH)
+        # only what has begun with a whole head can have begun before the tail
+        unending = (each for each in _build_sought(kinds, fields=fields) if each.all and tail > start)
+        for head in sorted(head for each in unending for head in each.heads(text, start)):
+            if head < place and together.fullmatch(text, head, partial=True):
+                return head
+        for match in together.finditer(text, tail, partial=True):
             if match.start() < place and together.fullmatch(text, match.start(), partial=True):
                 return int(match.start())
         return place
 
+    def _may_hold(self, text: str, kinds: frozenset[Redaction], *, fields: bool) -> bool:
+        return bool(self._known.head.search(text) or _build_likely(kinds, fields=fields).search(text))
+
     def _field(self, key: str, value: JsonValue, kinds: Collection[Redaction]) -> JsonValue:
         return HIDDEN if isinstance(value, str) and value and names_secret_field(key) else self.value(value, kinds)
-
-    def _may_hold_known(self, text: str) -> bool:
-        return len(text) < _LONG or any(form in text for form in self._forms)
-
-    def _find_known(self, text: str, start: int) -> Iterable[re.Match[str]]:
-        return self._known.finditer(text, start) if self._may_hold_known(text) else ()
 
     def _beginning_at(self, text: str, start: int) -> int:
         for place in range(max(start, len(text) - self.longest), len(text)):
@@ -138,32 +142,5 @@ class Redactor:
         return len(text)
 
 
-def replaced(text: str, findings: Iterable[Finding], start: int = 0) -> str:
-    """Returns the text from `start` on with the findings, which are in order, put into it."""
-    parts: list[str] = []
-    for finding in findings:
-        parts += [text[start : finding.start], finding.instead]
-        start = finding.end
-    return "".join([*parts, text[start:]])
-
-
-def _find(compiled: re.Pattern[str], pattern: Pattern, text: str, start: int) -> Iterator[Finding]:
-    if pattern.marks and not any(mark in text for mark in pattern.marks):
-        return
-    for match in compiled.finditer(text, start):
-        if (hidden := pattern.hidden(match.group())) is not None:
-            yield Finding(match.start() + hidden.start, match.start() + hidden.stop, pattern.instead, match.start())
-
-
-def _merge(found: list[Finding]) -> list[Finding]:
-    """Puts findings in order. Those that overlap become one, which tells nothing unless all of them are personal."""
-    merged: list[Finding] = []
-    for finding in sorted(found, key=lambda each: (each.start, -each.end)):
-        if not merged or finding.start >= merged[-1].end:
-            merged.append(finding)
-        else:
-            before = merged[-1]
-            instead = HIDDEN if finding.instead == HIDDEN else before.instead
-            end, since = max(before.end, finding.end), min(before.since, finding.since)
-            merged[-1] = Finding(before.start, end, instead, since)
-    return merged
+def _as_bytes(texts: Iterable[str]) -> list[str]:
+    return [text.encode(errors="replace").decode("latin-1") for text in texts]

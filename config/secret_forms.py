@@ -3,12 +3,16 @@
 import base64
 import html
 import json
+import re
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus
 
 _BITS: Final = 6
 """What one character of base64 holds."""
+_TELLING: Final = 4
+"""Fewer letters are in too many texts to say anything."""
+_PLAIN: Final = re.compile("[A-Za-z0-9]+")
 
 
 def build_forms(secret: str) -> frozenset[str]:
@@ -18,6 +22,12 @@ def build_forms(secret: str) -> frozenset[str]:
     twice = {again for form in _in_urls(secret) for again in _in_urls(form)}
     twice |= {again for form in _in_json(secret) for again in _in_json(form)}
     return frozenset({*written, *twice, raw.hex(), raw.hex().upper(), *_in_base64(raw)} - {""})
+
+
+def build_marks(secret: str) -> frozenset[str]:
+    """Returns texts one of which is in every form, as few as can be: most forms leave letters and digits alone."""
+    same = max(_PLAIN.findall(secret), key=len, default="")
+    return frozenset(same if len(same) >= _TELLING and same in form else form for form in build_forms(secret))
 
 
 def _in_json(text: str) -> Iterator[str]:

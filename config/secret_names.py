@@ -17,13 +17,27 @@ def names_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
+_WORDS: Final = "".join(
+    f"|(?<={word})"
+    for word in (
+        *("password", "passwd", "passphrase", "secret", "token", "authorization", "cookie", "dsn"),
+        *("credential", "credentials", "apikey", "accesskey", "privatekey", "secretkey"),
+        *("api[_-]key", "access[_-]key", "private[_-]key", "secret[_-]key"),
+    )
+)[1:]
 _FIELD: Final = (
-    r"(?![\w-]{0,40}(?:page|next|continuation|sync|cursor|max)[\w-]{0,20}token)[\w-]{0,40}?"
-    r"(?:passw(?:or)?d|passphrase|secret|token|authorization|api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key"
-    r"|credentials?|cookie|dsn)"
+    rf"(?=[\w-]{{3,60}}+(?<=[delnsty])(?:{_WORDS}))"
+    r"(?![\w-]{0,40}(?:page|next|continuation|sync|cursor|max)[\w-]{0,20}token)[\w-]{3,60}+"
 )
-QUOTED_SECRET_FIELD: Final = rf"(?i:\\?[\"']{_FIELD}\\?[\"'])"
+"""What the name ends with is looked at where it ends: so each name is gone through once."""
+QUOTED_SECRET_FIELD: Final = rf"[\"'](?=[\w-]{{3,60}}+\\?[\"']\s{{0,8}}+:)(?i:{_FIELD})\\?[\"']\s{{0,8}}+:\s{{0,8}}+"
 """A field that is called like a secret, as it stands in JSON text. Pages have tokens, too: those are no secrets."""
+SECRET_FIELD_MARKS: Final = (
+    *("passw", "passphrase", "secret", "token", "authorization", "cookie", "dsn", "credential"),
+    *("apikey", "api_key", "api-key", "accesskey", "access_key", "access-key"),
+    *("privatekey", "private_key", "private-key"),
+)
+"""In small letters: one of these is in every such name."""
 _IS_SECRET_FIELD: Final = re.compile(_FIELD, re.IGNORECASE)
 
 

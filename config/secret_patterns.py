@@ -11,25 +11,35 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from config.secret_names import QUOTED_SECRET_FIELD
+from config.secret_names import QUOTED_SECRET_FIELD, SECRET_FIELD_MARKS
 
 HIDDEN: Final = "[hidden]"
 
 Hidden = Callable[[str], slice | None]
 """Which part of a match is not shown; None where it is no such thing after all."""
+REACH: Final = 1_024
 
 
 @dataclass(frozen=True)
 class Pattern:
-    source: str
+    head: str
+    """Matches `REACH` characters at most: so a long text can be gone through in pieces, and nothing is missed."""
     hidden: Hidden
     marks: tuple[str, ...] = ()
-    """One of these is in every match: a text without any need not be tried."""
+    """One of these, or if there are none a digit, is in every head: where none is, none need be looked for."""
     instead: str = HIDDEN
+    rest: str = ""
+    """What follows the head, however long."""
+    any_case: bool = False
+    """The marks are in small letters, and meant in any."""
+
+    @property
+    def source(self) -> str:
+        return self.head + self.rest
 
 
 _QUOTED: Final = r'(?:"(?:[^"\\]|\\.)++|\'(?:[^\'\\]|\\.)++|\\"[^"\\]++)'
-_FIELD_BEFORE: Final = re.compile(rf"{QUOTED_SECRET_FIELD}\s{{0,8}}:\s{{0,8}}\\?[\"']")
+_FIELD_BEFORE: Final = re.compile(rf"{QUOTED_SECRET_FIELD}\\?[\"']")
 
 
 def whole(found: str) -> slice:
@@ -61,29 +71,35 @@ def _field_value(found: str) -> slice:
 
 SECRETS: Final[Mapping[str, Pattern]] = {
     "pem": Pattern(
-        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?",
+        "-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----",
         whole,
         ("-----BEGIN ",),
+        rest="[^-]*+(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?",
     ),
     "authorization": Pattern(
-        r"(?<![A-Za-z])(?:[Bb]earer|BEARER|[Bb]asic|BASIC)[ \t]{1,4}+[A-Za-z0-9._~+/=-]{16,}+",
+        r"(?<![A-Za-z])(?:[Bb]earer|BEARER|[Bb]asic|BASIC)[ \t]{1,4}+",
         _credentials,
-        ("bearer", "Bearer", "BEARER", "basic", "Basic", "BASIC"),
+        tuple(word + space for word in ("bearer", "Bearer", "BEARER", "basic", "Basic", "BASIC") for space in " \t"),
+        rest="[A-Za-z0-9._~+/=-]{16,}+",
     ),
-    "jwt": Pattern(r"(?<![\w-])eyJ[\w-]{5,}+\.[\w-]{5,}+\.[\w-]{5,}+", whole, ("eyJ",)),
+    "jwt": Pattern(r"(?<![\w-])eyJ", whole, ("eyJ",), rest=r"[\w-]{5,}+\.[\w-]{5,}+\.[\w-]{5,}+"),
     # a word such as `sk-learn-preprocessing` has no digit
-    "api_key": Pattern(r"(?<![A-Za-z0-9_-])sk-(?=[A-Za-z_-]*+\d)[A-Za-z0-9_-]{16,}+", whole, ("sk-",)),
+    "api_key": Pattern("(?<![A-Za-z0-9_-])sk-", whole, ("sk-",), rest=r"(?=[A-Za-z_-]*+\d)[A-Za-z0-9_-]{16,}+"),
     "github": Pattern(
-        r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{20,}+|github_pat_\w{20,}+)",
-        whole,
-        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        "(?<![A-Za-z0-9])gh[pousr]_", whole, ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), rest="[A-Za-z0-9]{20,}+"
     ),
-    "aws": Pattern(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])", whole, ("AKIA", "ASIA")),
-    "slack": Pattern(r"(?<![A-Za-z0-9])xox[abprs]-[A-Za-z0-9-]{10,}+", whole, ("xox",)),
+    "github_pat": Pattern("(?<![A-Za-z0-9])github_pat_", whole, ("github_pat_",), rest=r"\w{20,}+"),
+    "aws": Pattern("(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])", whole, ("AKIA", "ASIA")),
+    "slack": Pattern(
+        "(?<![A-Za-z0-9])xox[abprs]-",
+        whole,
+        ("xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-"),
+        rest="[A-Za-z0-9-]{10,}+",
+    ),
     "google": Pattern(r"(?<![\w-])AIza[\w-]{35}(?![\w-])", whole, ("AIza",)),
     "dsn": Pattern(r"://[^\s:/@]{0,100}+:[^\s@/\"'<>]{1,500}+@", _password, ("://",)),
 }
 FIELDS: Final[Mapping[str, Pattern]] = {
-    "field": Pattern(rf"{QUOTED_SECRET_FIELD}\s{{0,8}}+:\s{{0,8}}+{_QUOTED}", _field_value, ('"', "'"))
+    "field": Pattern(QUOTED_SECRET_FIELD, _field_value, SECRET_FIELD_MARKS, rest=_QUOTED, any_case=True)
 }
 """For text that is structured data: there a name says what its value is."""

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from urllib.parse import quote
@@ -13,13 +14,19 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from config.agents import Redaction
+from config.findings import Finding, merge, replaced
 from config.held_text import HeldText
+from config.personal_data import PERSONAL
 from config.redaction import Redactor
-from mcp_config.redacting import redact_text
+from config.secret_forms import build_forms, build_marks
+from config.secret_patterns import FIELDS, REACH, SECRETS, Pattern
+from mcp_config.long_redaction import LongRedaction
 
 SECRET = 'canary/Secret+value=42 "ü" x'
 KINDS: tuple[Redaction, ...] = ("email", "phone", "card", "iban", "ip")
 REDACTOR = Redactor([SECRET, "s3cret-of-the-house", "postgres"])
+FORMS = build_forms(SECRET) | build_forms("s3cret-of-the-house")
+PIECE = 16 * 1024
 ENCODED = {
     "raw": SECRET,
     "JSON": json.dumps(SECRET)[1:-1],
@@ -122,7 +129,7 @@ DATA = st.recursive(
 @settings(max_examples=60, deadline=None)
 @given(data=st.dictionaries(NAMES, DATA, max_size=4), apart=st.sampled_from([None, 2]))
 def test_what_is_json_stays_json(data: dict[str, JsonValue], apart: int | None) -> None:
-    shown = asyncio.run(redact_text(REDACTOR, json.dumps(data, indent=apart), KINDS))
+    shown = asyncio.run(LongRedaction(REDACTOR, KINDS).text(json.dumps(data, indent=apart)))
     assert isinstance(json.loads(shown), dict)
     assert "s3cret" not in shown and "4111" not in shown and "canary" not in shown
 
@@ -143,6 +150,59 @@ def test_a_text_in_pieces_is_redacted_like_the_whole(text: str, cuts: list[int])
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     shown = "".join(held.feed(text[start:end]) for start, end in pairwise(places)) + held.end()
     assert shown == REDACTOR.text(text, KINDS, fields=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    text=st.lists(
+        st.sampled_from([*ENCODED.values(), *SHOWN, *LEFT_ALONE, '"token": "x ', " ", "\n", "s3cret", "-", "://", "é"]),
+        max_size=6,
+    ).map(" ".join),
+    seams=st.lists(st.integers(0, 400), max_size=12),
+)
+def test_a_text_gone_through_in_pieces_shows_what_the_whole_does(text: str, seams: list[int]) -> None:
+    passage = REDACTOR.open(text, KINDS, fields=True)
+    found = [finding for seam in [*sorted(seams), len(text)] for finding in passage.go_on(min(seam, len(text)))]
+    assert found == find_in_whole(text)
+    assert replaced(text, found) == REDACTOR.text(text, KINDS, fields=True)
+
+
+def find_in_whole(text: str) -> list[Finding]:
+    """Looks for each pattern by itself, as it is written down, in all of the text."""
+    known = re.compile("|".join(map(re.escape, sorted(FORMS, key=len, reverse=True))))
+    found = [Finding(match.start(), match.end(), "[hidden]", match.start()) for match in known.finditer(text)]
+    for pattern in (*FIELDS.values(), *SECRETS.values(), *PERSONAL.values()):
+        for match in re.finditer(pattern.source, text):
+            if (hidden := pattern.hidden(match.group())) is not None:
+                start, end = match.start() + hidden.start, match.start() + hidden.stop
+                found.append(Finding(start, end, pattern.instead, match.start()))
+    return merge(found)
+
+
+@pytest.mark.parametrize("sample", [*ENCODED.values(), *SHOWN, '"cookie": "' + "c " * 9_000 + '"'])
+def test_nothing_is_missed_where_the_pieces_of_a_long_text_meet(sample: str) -> None:
+    for before in (PIECE - len(sample) // 2, PIECE - 2):
+        text = f"{'. ' * (before // 2)} {sample} {'. ' * 1_000}"
+        assert asyncio.run(LongRedaction(REDACTOR, KINDS).text(text)) == replaced(text, find_in_whole(text))
+
+
+@settings(max_examples=60, deadline=None)
+@given(DATA)
+def test_long_data_is_redacted_like_short_data(data: JsonValue) -> None:
+    for kinds in ((), KINDS):
+        assert asyncio.run(LongRedaction(REDACTOR, kinds).value(data)) == REDACTOR.value(data, kinds)
+
+
+@pytest.mark.parametrize("pattern", [*FIELDS.values(), *SECRETS.values(), *PERSONAL.values()])
+def test_a_pattern_begins_with_a_head_of_bounded_length(pattern: Pattern) -> None:
+    assert re._parser.parse(pattern.head).getwidth()[1] < REACH - 100  # type: ignore[attr-defined]  # no other tells
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(min_size=6, max_size=20) | st.sampled_from([SECRET, "a-b-c-d-e", "https://u:pass/word@h"]))
+def test_every_form_of_a_secret_has_one_of_its_marks(secret: str) -> None:
+    marks = build_marks(secret)
+    assert all(any(mark in form for mark in marks) for form in build_forms(secret))
 
 
 @pytest.mark.parametrize("form", ENCODED.values(), ids=ENCODED)

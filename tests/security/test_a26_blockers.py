@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import httpx
 import pytest
 
 from tests.http.serving import ADMIN_KEY, build_settings, open_served
+from tests.mcp_config.rig import chaos, open_rig
 from tests.support.scripted_model import ScriptedModel
 
-pytestmark = pytest.mark.slow
 CHAOS = Path(__file__).parent.parent / "support" / "chaos_server.py"
 
 
@@ -26,6 +27,7 @@ async def answers_during(client: httpx.AsyncClient, work: Awaitable[httpx.Respon
     return await task, answers
 
 
+@pytest.mark.slow
 async def test_a26_nobody_waits_for_what_another_has_started(scripted_model: ScriptedModel, tmp_path: Path) -> None:
     policies = tmp_path / "policies.yaml"
     policies.write_text("rules: [{match: '*', verdict: allow}]\ntools: {sick__act: {timeout: 2}}\n")
@@ -47,3 +49,17 @@ async def test_a26_nobody_waits_for_what_another_has_started(scripted_model: Scr
         refused, answers = await answers_during(client, client.post("/v1/conversations", content=deep))
         assert 400 <= refused.status_code < 500
         assert answers > 3
+
+
+async def test_a26_a_long_result_is_redacted_while_others_have_their_turns() -> None:
+    async with open_rig(chaos("big", "big", "5000000")) as rig:
+        call = asyncio.create_task(rig.call("big__act"))
+        longest, began = 0.0, time.process_time()
+        while not call.done():
+            turn = time.process_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.process_time() - turn)
+        assert (await call).status == "ok"
+    # of this process's own time, so that a busy computer changes nothing; it takes about 0.4 and 0.03
+    assert time.process_time() - began < 2
+    assert longest < 0.2
