@@ -90,10 +90,14 @@ class Budget:
         for whose, usage in (("run", self.spending.usage), ("step", self.spending.usage_of(step_id))):
             tokens = self.run_bar("tokens") if whose == "run" else self.step_bar("tokens", agent)
             if tokens and usage.tokens + (not spare) > tokens.value:
-                raise tokens.exceeded(f"the {whose} took {usage.tokens} tokens")
+                raise tokens.exceeded(f"the {whose} took {usage.tokens} tokens{_guessed(usage)}")
             cost = self.run_bar("cost_usd") if whose == "run" else self.step_bar("cost_usd", agent)
             if cost and (usage.cost_usd > cost.value or (not spare and usage.cost_usd >= cost.value)):
-                raise cost.exceeded(f"the {whose} cost ${usage.cost_usd:.6g}")
+                raise cost.exceeded(f"the {whose} cost ${usage.cost_usd:.6g}{_guessed(usage)}")
+
+
+def _guessed(usage: Usage) -> str:
+    return " by estimate, for its provider tells no counts" if usage.estimated else ""
 
 
 def _tightest(name: LimitName, bounds: Sequence[Bound]) -> Bar | None:

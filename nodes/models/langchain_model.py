@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import jsonschema
@@ -16,6 +17,7 @@ from nodes.models.constrained import Replies
 from nodes.models.endpoint import Endpoint
 from nodes.models.port import ModelError, StructuredReply
 from nodes.models.reply import ReplyBuilder
+from nodes.window import count_message, count_tokens
 
 CallOptions = Mapping[str, Any]  # keyword arguments of LangChain's `astream`, which declares them as Any
 Constrain = Callable[[str, JsonObject], CallOptions]
@@ -67,6 +69,7 @@ class LangChainChatModel:
                 async for chunk in chunks:
                     reply.add(chunk)
             self._check_ended(reply)
+            reply.estimate(_size(messages))
             if reply.cut_short:
                 raise ModelError("model_bad_output", f"{self.name} ran out of room before its {name} was complete")
             return StructuredReply(_parse(reply.text, self.name, name, schema), reply.usage)
@@ -79,6 +82,7 @@ class LangChainChatModel:
                     for delta in reply.add(chunk):
                         yield delta
             self._check_ended(reply)
+            reply.estimate(_size(messages, options))
         yield reply.build()
 
     def _check_ended(self, reply: ReplyBuilder) -> None:
@@ -113,6 +117,12 @@ def _costing(reply: ReplyBuilder) -> Iterator[None]:
     except ModelError as error:
         error.usage += reply.usage
         raise
+
+
+def _size(messages: Sequence[AnyMessage], options: CallOptions = MappingProxyType({})) -> int:
+    """Returns how many tokens a prompt may be. A schema that only bounds the reply is no part of it."""
+    offered = json.dumps(options["tools"]) if "tools" in options else ""
+    return sum(map(count_message, messages)) + (count_tokens(offered) if offered else 0)
 
 
 def _function(tool: ToolSpec) -> JsonObject:

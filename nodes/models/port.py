@@ -18,12 +18,15 @@ class Usage:
     output_tokens: int = 0
     cost_usd: float = 0.0
     """What they cost; 0 where the model has no price."""
+    estimated: bool = False
+    """Whether a provider told no counts, so that these, or some of them, are guessed from the texts."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cost_usd + other.cost_usd,
+            self.estimated or other.estimated,
         )
 
     @property

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, 
 
 from config.ids import new_id
 from nodes.models.port import ModelReply, TextDelta, Usage
+from nodes.window import count_tokens
 
 _KEPT_METADATA = ("finish_reason", "done_reason")
 
@@ -67,6 +68,13 @@ class ReplyBuilder:
         self._text.append(text)
         deltas = [TextDelta(reasoning, "reasoning"), TextDelta(text)]
         return [delta for delta in deltas if delta.text]
+
+    def estimate(self, prompt_tokens: int) -> None:
+        """Counts, by its length, a reply whose provider has told no tokens: no budget could be held otherwise."""
+        if not self._usage.tokens:
+            calls = "".join(f"{call.name}{''.join(call.arguments)}" for call in self._calls)
+            made = count_tokens("".join([*self._reasoning, *self._text, calls]))
+            self._usage = Usage(prompt_tokens, made, estimated=True)
 
     def build(self) -> ModelReply:
         """Returns the whole message. Calls whose arguments are no JSON object are kept as `invalid_tool_calls`."""

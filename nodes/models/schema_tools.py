@@ -6,6 +6,7 @@ To the nodes it is a `ChatModel` like any other; an answer's text streams while 
 import json
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from typing_extensions import override
@@ -14,7 +15,7 @@ from config.ids import new_id
 from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.constrained import ConstrainedModel, Replies
 from nodes.models.json_answer import AnswerReader
-from nodes.models.port import ModelError, ModelReply, StructuredReply, TextDelta, Usage
+from nodes.models.port import ModelError, ModelReply, StructuredReply, TextDelta
 from nodes.models.tool_prompt import build_choice_schema, build_plain_prompt, build_tool_prompt
 from nodes.models.wrapped import WrappedModel
 
@@ -36,7 +37,7 @@ class SchemaToolsModel(WrappedModel[ConstrainedModel]):
         async with aclosing(replies) as items:
             async for item in items:
                 if isinstance(item, ModelReply):
-                    yield ModelReply(_message(item.message, "".join(answer), self.name), item.usage)
+                    yield replace(item, message=_message(item, "".join(answer), self.name))
                 elif item.channel == "reasoning":
                     yield item
                 elif text := reader.feed(item.text):
@@ -44,8 +45,9 @@ class SchemaToolsModel(WrappedModel[ConstrainedModel]):
                     yield TextDelta(text)
 
 
-def _message(raw: AIMessage, answer: str, model: str) -> AIMessage:
+def _message(reply: ModelReply, answer: str, model: str) -> AIMessage:
     """Returns the message a model with tools of its own would have sent: exactly the streamed text, or one call."""
+    raw = reply.message
     kept = {"usage_metadata": raw.usage_metadata, "response_metadata": raw.response_metadata}
     if answer:
         return AIMessage(answer, **kept)
@@ -53,7 +55,7 @@ def _message(raw: AIMessage, answer: str, model: str) -> AIMessage:
         choice = json.loads(str(raw.text))
     except ValueError as error:
         detail = f"{model} stopped before its tool call was complete: ask for less at once"
-        raise ModelError("model_bad_output", detail, usage=Usage.of(raw)) from error
+        raise ModelError("model_bad_output", detail, usage=reply.usage) from error
     if not isinstance(choice, dict) or "tool" not in choice:
         return AIMessage("", **kept)
     call = ToolCall(type="tool_call", id=new_id("call"), name=choice["tool"], args=choice.get("arguments") or {})

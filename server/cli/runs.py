@@ -134,7 +134,7 @@ def _facts(run: Run) -> dict[str, str | Text]:
         "why": safe(run.error.detail) if run.error else "",
         "began": shown_moment(run.started_at or run.created_at),
         "took": shown_span(run.started_at, run.ended_at),
-        "tokens": f"{run.usage.total_tokens:,}",
+        "tokens": f"{run.usage.total_tokens:,}{' (estimated)' if run.usage_estimated else ''}",
         "attempts": str(run.attempt) if run.attempt > 1 else "",
     }
     return {name: value for name, value in facts.items() if value}

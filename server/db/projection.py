@@ -71,7 +71,7 @@ async def _open_step(session: WriteSession, event: StepStarted) -> None:
     if row is None:
         depends_on = await _dependencies(session, event)
         row = StepRow(id=event.step_id, run_id=event.run_id, first_seq=event.seq, depends_on=depends_on)
-        row.usage, row.cost_usd = Usage(), 0.0
+        row.usage, row.cost_usd, row.usage_estimated = Usage(), 0.0, False
         session.add(row)
     row.kind, row.agent, row.task = event.kind, event.agent, event.task
     row.status, row.output, row.error = "running", None, None  # what was taken is not given back

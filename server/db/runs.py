@@ -158,6 +158,7 @@ def _new_row(owner: str, role: Role, conversation_id: str, new: NewRun, revision
         next_seq=1,
         cancel_requested=False,
         usage=Usage(),
+        usage_estimated=False,
         labels=new.metadata,
         created_at=datetime.now(UTC),
     )
@@ -173,6 +174,7 @@ def _resource(row: RunRow) -> Run:
         message_id=row.message_id,
         error=row.error,
         usage=row.usage,
+        usage_estimated=row.usage_estimated,
         metadata=row.labels,
         forked_from=row.forked_from,
         attempt=row.attempt,

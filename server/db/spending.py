@@ -10,7 +10,7 @@ from nodes.progress import NOT_BEGUN
 from nodes.spending import Spending
 from server.db.database import Database
 from server.db.sessions import ReadSession, WriteSession
-from server.db.tables import EventRow, StepRow, ToolCallRow
+from server.db.tables import EventRow, RunRow, StepRow, ToolCallRow
 
 _TELLING = ("run.started", "run.resumed", "step.started", "step.completed", "step.failed")
 
@@ -25,7 +25,8 @@ class Spendings:
         async with self._database.read() as session:
             for row in await session.scalars(select(StepRow).where(StepRow.run_id == run_id)):
                 if not (row.error and row.error.code in NOT_BEGUN):
-                    taken = Taken(row.usage.input_tokens, row.usage.output_tokens, row.cost_usd)
+                    told = row.usage
+                    taken = Taken(told.input_tokens, told.output_tokens, row.cost_usd, row.usage_estimated)
                     spending.of(row.id).usage = taken
             of_steps = (ToolCallRow.run_id == run_id, ToolCallRow.step_id.is_not(None))
             calls = select(ToolCallRow.id, ToolCallRow.step_id).where(*of_steps)
@@ -39,8 +40,11 @@ async def write_usages(session: WriteSession, usages: Mapping[str, Taken]) -> No
     """Writes what steps have taken so far, also those that fail: their event does not tell."""
     for step_id, taken in usages.items():
         told = Usage(input_tokens=taken.input_tokens, output_tokens=taken.output_tokens, total_tokens=taken.tokens)
-        values = {"usage": told, "cost_usd": taken.cost_usd}
+        values = {"usage": told, "cost_usd": taken.cost_usd, "usage_estimated": taken.estimated}
         await session.execute(update(StepRow).where(StepRow.id == step_id).values(values))
+    if guessed := [step_id for step_id, taken in usages.items() if taken.estimated]:
+        of_steps = select(StepRow.run_id).where(StepRow.id.in_(guessed))
+        await session.execute(update(RunRow).where(RunRow.id.in_(of_steps)).values(usage_estimated=True))
 
 
 def count_seconds(marks: Iterable[RunEvent], spending: Spending) -> None:

@@ -28,6 +28,7 @@ def _step(row: StepRow, calls: list[ToolCall]) -> Step:
         output=row.output,
         error=row.error,
         usage=row.usage,
+        usage_estimated=row.usage_estimated,
         tool_calls=calls,
     )
 

@@ -117,6 +117,8 @@ class RunRow(Row):
     message_id: Mapped[str | None]
     error: Mapped[Failure | None] = mapped_column(JsonOf(Failure))
     usage: Mapped[Usage] = mapped_column(JsonOf(Usage))
+    usage_estimated: Mapped[bool]
+    """Whether a model's provider told no counts, so that these, or some of them, are guessed."""
     labels: Mapped[dict[str, str]] = mapped_column("metadata", JsonOf(dict[str, str]))
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
@@ -152,6 +154,7 @@ class StepRow(Row):
     usage: Mapped[Usage] = mapped_column(JsonOf(Usage))
     """What it took so far, in all attempts, also of calls that failed."""
     cost_usd: Mapped[float] = mapped_column(Float)
+    usage_estimated: Mapped[bool]
 
 
 class ToolCallRow(Row):

@@ -50,6 +50,8 @@ class Run(Resource):
     message_id: str | None
     error: Failure | None
     usage: Usage
+    usage_estimated: bool
+    """Whether a model's provider told no token counts: then they are estimated from the texts."""
     metadata: Metadata
     forked_from: str | None
     attempt: int
@@ -78,4 +80,5 @@ class Step(Resource):
     output: str | None
     error: Failure | None
     usage: Usage
+    usage_estimated: bool
     tool_calls: list[ToolCall]

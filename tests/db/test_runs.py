@@ -40,6 +40,7 @@ async def test_new_run_is_queued_and_shows_what_was_asked(store: Store) -> None:
         "message_id": None,
         "error": None,
         "usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
+        "usage_estimated": False,
         "metadata": {"why": "test"},
         "forked_from": None,
         "attempt": 0,

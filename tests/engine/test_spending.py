@@ -12,7 +12,7 @@ from server.resources.runs import NewRun
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, read_to_end, read_until
 from tests.graph.laws import check_laws
-from tests.graph.workbench import Tool
+from tests.graph.workbench import Tool, returning
 from tests.support.scripted_model import Replies, has_result, says
 
 
@@ -26,6 +26,21 @@ async def begin(house: House, limits: Limits) -> str:
     await house.store.messages.add(OWNER, conversation, NewMessage(content="time?"))
     new = NewRun(agent_id="clock", limits=limits)
     return (await house.engine.create_run(OWNER, "user", conversation, new)).id
+
+
+async def test_estimated_usage_is_marked_and_counts_on_after_a_restart(site: Site) -> None:
+    site.tools = {"time__now": Tool(returning("12:00"), repeatable=True)}
+    site.script.when(has_result(), Replies.text("noon"))
+    site.script.when(says("time"), Replies.tool("time__now").costing(0, 0))
+    async with site.house() as house:
+        run_id = await begin(house, Limits())
+        await read_to_end(house, run_id)
+        run = await house.store.runs.get(OWNER, run_id)
+        (step,) = await house.store.runs.steps(OWNER, run_id)
+        spent = await house.store.spending.read(run_id)
+    assert (run.status, run.usage_estimated, step.usage_estimated) == ("completed", True, True)
+    assert spent.usage.estimated
+    assert spent.usage.tokens == run.usage.total_tokens == step.usage.total_tokens > 15
 
 
 async def test_what_was_spent_before_a_restart_counts_after_it(site: Site) -> None:

@@ -96,6 +96,20 @@ async def test_tokens_are_counted_over_all_steps_and_no_model_is_asked_once_they
     assert len(stage.script.requests) == 3, "the synthesis was not asked for"
 
 
+async def test_tokens_are_estimated_and_held_where_the_provider_tells_none(stage: Stage) -> None:
+    stage.script.when(says("time"), Replies.text("noon " * 60).costing(0, 0))
+    keeper = bounded(stage, Limits(tokens=100), "clock")
+
+    await keeper.keep(stage.runner(Workbench(), InMemorySaver()))
+
+    taken = keeper.run.spending.usage
+    assert exceeded(keeper).endswith(
+        f"is used up: the run took {taken.tokens} tokens by estimate, for its provider tells no counts"
+    )
+    assert (taken.output_tokens, taken.estimated) == (101, True), "three bytes a token"
+    assert taken.input_tokens > 10
+
+
 async def test_tightest_limit_wins_and_its_setter_is_named(stage: Stage) -> None:
     stage.cast(agent("clock", "time__*", limits=Limits(tool_calls=5)))
     stage.script.when(says("time"), Replies.tools(*[("time__now", {"q": str(number)}) for number in range(3)]))

@@ -41,6 +41,8 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("head_start", sa.Text))
     op.add_column("messages", sa.Column("tools_read", sa.Text))
     op.add_column("steps", sa.Column("cost_usd", sa.Float, nullable=False, server_default="0"))
+    op.add_column("steps", sa.Column("usage_estimated", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("runs", sa.Column("usage_estimated", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("agent_versions", sa.Column("removed_in", sa.Integer))
     op.create_index("runs_by_owner", "runs", ["owner", "id"])
     op.create_index(
@@ -70,6 +72,8 @@ def downgrade() -> None:
     op.drop_index("runs_by_owner", "runs")
     op.drop_column("agent_versions", "removed_in")
     op.drop_column("runs", "head_start")
+    op.drop_column("runs", "usage_estimated")
+    op.drop_column("steps", "usage_estimated")
     op.drop_column("steps", "cost_usd")
     op.drop_column("messages", "tools_read")
     op.drop_column("runs", "forked_from")
