@@ -26,7 +26,7 @@ class Budgets:
 
     def check(self, request: Limits, agent_id: str, agents: Mapping[str, AgentSpec]) -> None:
         """Raises `Invalid` when a limit in dollars is set for a run of this agent and a model's price is not known."""
-        involved = agents.values() if agent_id == ROUTER else [agents[agent_id]]
+        involved = [spec for spec in agents.values() if agent_id in (ROUTER, spec.id)]
         bounds = [*self.bounds(request), *(Bound(spec.policies.limits, f"the agent {spec.id}") for spec in involved)]
         setters = [bound.setter for bound in bounds if bound.limits.cost_usd is not None]
         if setters and (unpriced := self._unpriced(involved)):

@@ -13,6 +13,7 @@ import httpx
 from httpx_sse import EventSource, SSEError, aconnect_sse
 from pydantic import JsonValue
 
+from config.agents import Limits
 from config.policies import ToolPolicies
 from graph.events import TERMINAL, RunEvent, run_events
 from server.client_errors import ClientError, parsed, problem_of, unreachable
@@ -67,19 +68,27 @@ class Client(Transport):
     async def messages(self, conversation_id: str, *, after: str | None = None, limit: int = 100) -> Page[Message]:
         return await self.page_of(Page[Message], f"/v1/conversations/{conversation_id}/messages", after, limit)
 
-    async def create_run(self, conversation_id: str, agent_id: str = "router", **more: JsonValue) -> Run:
+    async def create_run(
+        self, conversation_id: str, agent_id: str = "router", *, limits: Limits | None = None, **more: JsonValue
+    ) -> Run:
         """Starts a run that answers the newest user message; follow it with `events`.
 
         `more` may hold `message_id`, to answer an earlier one, and whatever else a run may be asked with.
         """
-        body: JsonObject = {"agent_id": agent_id, **more}
+        body: JsonObject = {"agent_id": agent_id, **_limited(limits), **more}
         return await self.send(Run, "POST", f"/v1/conversations/{conversation_id}/runs", body)
 
     async def fork(
-        self, run_id: str, step_id: str | None = None, *, task: str | None = None, agent_id: str | None = None
+        self,
+        run_id: str,
+        step_id: str | None = None,
+        *,
+        task: str | None = None,
+        agent_id: str | None = None,
+        limits: Limits | None = None,
     ) -> Run:
         """Starts a run of the same question that goes another way than an ended one, from a step on."""
-        body: JsonObject = {"step_id": step_id, "task": task, "agent_id": agent_id}
+        body: JsonObject = {"step_id": step_id, "task": task, "agent_id": agent_id, **_limited(limits)}
         return await self.send(Run, "POST", f"/v1/runs/{run_id}/fork", body)
 
     async def runs(self, conversation_id: str, *, after: str | None = None, limit: int = 20) -> Page[Run]:
@@ -203,12 +212,17 @@ class Client(Transport):
         return await self.send(PolicySet, "PUT", "/v1/policies", body)
 
     async def ask(
-        self, content: str, *, agent_id: str = "router", conversation_id: str | None = None
+        self,
+        content: str,
+        *,
+        agent_id: str = "router",
+        conversation_id: str | None = None,
+        limits: Limits | None = None,
     ) -> AsyncGenerator[RunEvent, None]:
         """Yields the events of a run that answers `content`, in a new conversation unless one is given."""
         conversation = conversation_id or (await self.create_conversation()).id
         await self.add_message(conversation, content)
-        run = await self.create_run(conversation, agent_id)
+        run = await self.create_run(conversation, agent_id, limits=limits)
         async with aclosing(self.events(run.id)) as events:
             async for event in events:
                 yield event
@@ -270,6 +284,10 @@ async def open_client(base_url: str, api_key: str) -> AsyncIterator[Client]:
         raise ClientError(0, "invalid_address", f"{base_url!r} or its key cannot be used: {error}") from error
     async with http:
         yield Client(http)
+
+
+def _limited(limits: Limits | None) -> JsonObject:
+    return {"limits": limits.model_dump(exclude_none=True)} if limits else {}
 
 
 async def _refuse_problem(source: EventSource) -> None:

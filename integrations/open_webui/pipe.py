@@ -38,8 +38,7 @@ _secret = partial(Field, json_schema_extra={"input": {"type": "password"}})
 log = logging.getLogger("open_agent.pipe")
 
 
-class Refusal(Exception):
-    """What went wrong, in words for the user."""
+class Refusal(Exception): ...  # what went wrong, in words for the user
 
 
 class WrongKey(Refusal): ...
@@ -59,6 +58,7 @@ class Connection(BaseModel):
         description="open-agent's OPENWEBUI_JWT_SECRET, if it has one: users are then named by a signed token.",
     )
     ON_STOP: Literal["cancel", "detach"] = Field("cancel", description="The stop button: end the run, or let it go on.")
+    LIMITS: str = Field("", description="What one answer may take, such as: tokens=50000, seconds=300, cost_usd=0.5")
 
 
 class Shown(BaseModel):
@@ -103,7 +103,7 @@ class Pipe:
         valves, user, metadata = self.valves, __user__ or {}, __metadata__ or {}
         request, headers = _request(body), partial(_headers, valves, user, metadata)
         if metadata.get("task"):
-            return await _do_task(valves, request, headers())
+            return await _do_task(valves, {**request, "stream": False}, headers())
         in_chat = bool(metadata.get("chat_id") and metadata.get("message_id"))
         screen = Screen(__event_emitter__ if in_chat else None, valves, user.get("valves"))
         answer = Answer(valves, screen, __event_call__ if in_chat else None, request, headers)
@@ -234,10 +234,9 @@ async def _ask(call: Caller | None, question: JsonObject) -> str | None:
 async def _do_task(valves: Pipe.Valves, request: JsonObject, headers: dict[str, str]) -> str:
     """Title, tags, follow-ups …: open-agent has them written by one plain model call, never by an agent's run."""
     try:
-        whole = {**request, "stream": False}
-        async with _session(valves) as session, session.post("chat/completions", json=whole, headers=headers) as answer:
-            await _check(answer)
-            return str((await answer.json())["choices"][0]["message"]["content"] or "")
+        async with _session(valves) as session, session.post("chat/completions", json=request, headers=headers) as said:
+            await _check(said)
+            return str((await said.json())["choices"][0]["message"]["content"] or "")
     except Exception as error:
         log.warning("%s was not done: %s", headers["X-OpenWebUI-Task"], _readable(error, valves))
         return ""  # Open WebUI then does without
@@ -255,7 +254,8 @@ def _headers(valves: Pipe.Valves, user: JsonObject, metadata: JsonObject) -> dic
     ids = {"Chat-Id": "chat_id", "Message-Id": "message_id", "User-Message-Id": "user_message_id", "Task": "task"}
     known = {**{header: metadata.get(key) for header, key in ids.items()}, **_identity(valves, user)}
     said = {f"X-OpenWebUI-{name}": quote(str(text), safe=":@+.") for name, text in known.items() if text}
-    return {**said, "X-Open-Agent-Rich": "1", "X-Open-Agent-Asks": "1", "X-Open-Agent-On-Disconnect": valves.ON_STOP}
+    ours = {"Rich": "1", "Asks": "1", "On-Disconnect": valves.ON_STOP, "Limits": " ".join(valves.LIMITS.split())}
+    return {**said, **{f"X-Open-Agent-{name}": text for name, text in ours.items()}}
 
 
 def _identity(valves: Pipe.Valves, user: JsonObject) -> JsonObject:

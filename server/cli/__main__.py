@@ -17,7 +17,9 @@ COMMANDS: Final[Mapping[str, Listed]] = {
         "server.cli.chat:chat", "Ask, and see the plan, the steps and the tool calls as they happen.", _TALK
     ),
     "runs": Listed("server.cli.runs:app", "What runs did: their plan, steps and tool calls.", _TALK),
-    "agents": Listed("server.cli.agents:app", "The agents that answer, and keeping them in a file.", _TALK),
+    "agents": Listed(
+        "server.cli.agents:app", "The agents that answer: what they are and were, and keeping them in a file.", _TALK
+    ),
     "tools": Listed(
         "server.cli.tools:app", "The tools that agents use, calling one by hand, approving their definitions.", _TALK
     ),

@@ -25,12 +25,20 @@ class Difference:
         agent = self.wanted or self.present
         return agent.id if agent else ""
 
+    @property
+    def keys(self) -> list[str]:
+        """What of a changed agent is different."""
+        if not (self.wanted and self.present):
+            return []
+        wanted, present = _content(self.wanted), _content(self.present)
+        return [key for key in wanted if wanted[key] != present[key]]
+
     def lines(self) -> Iterator[str]:
         """Yields the agent, and for a changed one each key: `-` is what the server has, `+` what the file says."""
         yield f"{self.agent_id}: {self.kind}"
         if self.wanted and self.present:
             wanted, present = _content(self.wanted), _content(self.present)
-            for key in (key for key in wanted if wanted[key] != present[key]):
+            for key in self.keys:
                 yield f"  {key}:"
                 yield from (f"    {line}" for line in _changes(present[key], wanted[key]))
 

@@ -11,6 +11,7 @@ from config.agents import AgentsFile, load_agents
 from config.agents_text import write_agents
 from config.errors import ConfigError
 from server.cli.agent_differences import Difference, compare
+from server.cli.agent_versions import AgentArgument, delete_agent, list_versions, roll_back
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import settings_or_exit, stop_with
 from server.cli.tables import build_table, one_line, open_console, print_json, safe
@@ -18,9 +19,10 @@ from server.client import Client
 from server.resources.agents import Agent
 
 app = typer.Typer(
-    help="The agents that answer, and keeping them in a file.", no_args_is_help=True, add_completion=False
+    help="The agents that answer: what they are and were, and keeping them in a file.",
+    no_args_is_help=True,
+    add_completion=False,
 )
-AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="Its id, such as `sql-agent`.")]
 FileArgument = Annotated[
     Path | None,
     typer.Argument(metavar="FILE", help="An agents.yaml.", exists=True, dir_okay=False, show_default="AGENTS_FILE"),
@@ -53,6 +55,11 @@ def show_agent(agent: AgentArgument, url: UrlOption = None, key: KeyOption = Non
         console.print(Text.assemble((f"{name:<12}", "bold"), value), soft_wrap=False)
     console.print()
     console.print(safe(found.system_prompt.strip()))
+
+
+app.command("versions")(list_versions)
+app.command("rollback")(roll_back)
+app.command("delete")(delete_agent)
 
 
 @app.command("export")

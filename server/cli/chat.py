@@ -3,8 +3,9 @@
 import asyncio
 import readline  # noqa: F401 - with it, `input` edits its line and remembers those before
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from typing import Annotated, Final
 
 import typer
@@ -14,12 +15,13 @@ from rich.text import Text
 from config.agents import ROUTER
 from graph.events import RunCancelled, RunCompleted, RunFailed
 from server.cli.asking import settle
+from server.cli.limits import LimitOption, read_limits
 from server.cli.remote import INTERRUPTED, KeyOption, UrlOption, call_server, explained, find_server
 from server.cli.run_view import RunView
 from server.cli.settings import stop_with
 from server.cli.tables import build_table, one_line, open_console, safe
 from server.cli.talk import End, Talk, Waits
-from server.client import ClientError, open_client
+from server.client import Client, ClientError, open_client
 
 HELP: Final = {
     "/help": "show this",
@@ -35,12 +37,14 @@ AgentOption = Annotated[str, typer.Option("--agent", "-a", metavar="ID", help="W
 ConversationOption = Annotated[
     str | None, typer.Option("--conversation", "-c", metavar="ID", help="Go on with this conversation.")
 ]
+BeginTalk = Callable[[Client], Talk]
 
 
 def chat(
     question: QuestionArgument = None,
     agent: AgentOption = ROUTER,
     conversation: ConversationOption = None,
+    limit: LimitOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
 ) -> None:
@@ -49,17 +53,17 @@ def chat(
     Without a question it is a conversation; Ctrl-C stops the run, a second one leaves. In a pipe the question comes
     from standard input, and nothing but the answer goes to standard output.
     """
-    console = open_console()
+    console, begin = open_console(), partial(Talk, agent=agent, conversation=conversation, limits=read_limits(limit))
     asked = question or _piped_question()
     if asked is None:
-        _converse(console, *find_server(url, key), agent, conversation)
+        _converse(console, *find_server(url, key), begin)
         return
     if console.is_terminal and sys.stdin.isatty():
-        _leave_by(_ask_here(console, *find_server(url, key), asked, agent, conversation), "", shown=True)
+        _leave_by(_ask_here(console, *find_server(url, key), asked, begin), "", shown=True)
         return
     view = RunView(console) if console.is_terminal else None
     try:
-        end, answer = call_server(url, key, lambda client: _ask_once(Talk(client, agent, conversation), asked, view))
+        end, answer = call_server(url, key, lambda client: _ask_once(begin(client), asked, view))
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
     _leave_by(end, answer, shown=view is not None)
@@ -96,33 +100,31 @@ def _leave_by(end: End | Waits, answer: str, *, shown: bool) -> None:
 
 
 # ---------------------------------------------------------------------- a conversation
-def _ask_here(
-    console: Console, address: str, key: str, question: str, agent: str, conversation: str | None
-) -> End | Waits:
+def _ask_here(console: Console, address: str, key: str, question: str, begin: BeginTalk) -> End | Waits:
     """Asks one question of a person who is there to answer some."""
     view = RunView(console)
-    with _open_talk(address, key, agent, conversation) as (runner, talk):
+    with _open_talk(address, key, begin) as (runner, talk):
         try:
             return settle(console, runner, talk, runner.run(talk.ask(question, view)), view)
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise typer.Exit(INTERRUPTED) from None
 
 
-def _converse(console: Console, address: str, key: str, agent: str, conversation: str | None) -> None:
-    with _open_talk(address, key, agent, conversation) as (runner, talk):
+def _converse(console: Console, address: str, key: str, begin: BeginTalk) -> None:
+    with _open_talk(address, key, begin) as (runner, talk):
         runner.run(_greet(console, talk, address))
         _take_turns(console, runner, talk)
         _tell_how_to_go_on(console, talk)
 
 
 @contextmanager
-def _open_talk(address: str, key: str, agent: str, conversation: str | None) -> Iterator[tuple[asyncio.Runner, Talk]]:
+def _open_talk(address: str, key: str, begin: BeginTalk) -> Iterator[tuple[asyncio.Runner, Talk]]:
     """Where a person types, nothing else runs meanwhile: Ctrl-C is then theirs, and not a task's."""
     with asyncio.Runner() as runner:
         closing = AsyncExitStack()
         try:
             client = runner.run(closing.enter_async_context(open_client(address, key)))
-            yield runner, Talk(client, agent, conversation)
+            yield runner, begin(client)
         except ClientError as error:
             stop_with(explained(error))
         finally:

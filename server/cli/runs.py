@@ -1,11 +1,15 @@
 """`open-agent runs`: what runs did, and following one that is at work."""
 
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from config.agents import Limits
+from server.cli.limits import LimitOption as LimitsOption
+from server.cli.limits import read_limits
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.run_view import RunView
 from server.cli.settings import stop_with
@@ -29,6 +33,11 @@ ConversationOption = Annotated[
     str | None, typer.Option("--conversation", "-c", metavar="ID", help="Only the runs of this conversation.")
 ]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="How many at most.")]
+StepOption = Annotated[
+    str | None, typer.Option("--step", "-s", metavar="STEP", help="Its number in `runs show`, or its id.")
+]
+TaskOption = Annotated[str | None, typer.Option("--task", "-t", metavar="TEXT", help="Other words for that step.")]
+AgentOption = Annotated[str | None, typer.Option("--agent", "-a", metavar="ID", help="Another agent for that step.")]
 
 
 @app.command("list")
@@ -90,6 +99,25 @@ def cancel_run(run: RunArgument = None, url: UrlOption = None, key: KeyOption = 
     print(f"{asked.id}: {'asked to stop' if asked.ended_at is None else asked.status}")
 
 
+@app.command("fork")
+def fork_run(
+    run: RunArgument = None,
+    step: StepOption = None,
+    task: TaskOption = None,
+    agent: AgentOption = None,
+    limit: LimitsOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Answer a run's question once more: one step anew, with all that depends on it; the others are kept.
+
+    Without --step it is the step that failed, else the answer. The new run is followed to its end.
+    """
+    wish = Wish(step, task, agent, read_limits(limit))
+    if call_server(url, key, lambda client: _fork(client, run, wish)) != "run.completed":
+        raise typer.Exit(1)
+
+
 async def _newest_runs(client: Client, conversation: str | None, limit: int) -> list[Run]:
     page = await (client.runs(conversation, limit=limit) if conversation else client.all_runs(limit=limit))
     return page.data
@@ -107,6 +135,35 @@ async def _find_id(client: Client, run_id: str | None) -> str:
 async def _read(client: Client, run_id: str | None) -> tuple[Run, list[Step]]:
     found = await _find_id(client, run_id)
     return await client.get_run(found), await client.steps(found)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Where a fork goes another way, and how."""
+
+    step: str | None
+    task: str | None
+    agent_id: str | None
+    limits: Limits | None
+
+
+async def _fork(client: Client, run_id: str | None, wish: Wish) -> str:
+    """Returns the type of the new run's last event."""
+    source = await _find_id(client, run_id)
+    step = await _find_step(client, source, wish.step)
+    forked = await client.fork(source, step, task=wish.task, agent_id=wish.agent_id, limits=wish.limits)
+    open_console().print(f"{forked.id}, forked from {source}", style="dim")
+    return await _tail(client, forked.id, False)
+
+
+async def _find_step(client: Client, run_id: str, said: str | None) -> str | None:
+    """Returns the step's id; `runs show` numbers them."""
+    if said is None or not said.isdecimal():
+        return said
+    steps = await client.steps(run_id)
+    if not 0 < int(said) <= len(steps):
+        stop_with(f"{run_id} has no step {said}: open-agent runs show {run_id} numbers its {len(steps)} steps.")
+    return steps[int(said) - 1].id
 
 
 async def _tail(client: Client, run_id: str | None, as_json: bool) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 
+from config.agents import Limits
 from graph.events import RunCancelled, RunCompleted, RunFailed
 from server.cli.run_view import RunView
 from server.cli.tables import shown_arguments
@@ -38,6 +39,8 @@ class Talk:
     client: Client
     agent: str
     conversation: str | None = None
+    limits: Limits | None = None
+    """What each answer may take."""
     _seen: dict[str, int] = field(default_factory=dict)
     """How far each run was shown."""
 
@@ -46,7 +49,7 @@ class Talk:
         if self.conversation is None:
             self.conversation = (await self.client.create_conversation(title=_title(question))).id
         await self.client.add_message(self.conversation, question)
-        run = await self.client.create_run(self.conversation, self.agent)
+        run = await self.client.create_run(self.conversation, self.agent, limits=self.limits)
         return await self.go_on(run.id, view)
 
     async def go_on(self, run_id: str, view: RunView | None) -> End | Waits:

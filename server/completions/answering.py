@@ -6,7 +6,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from config.agents import Limits
 from config.ids import new_id
+from config.limits_text import tightest
 from nodes.models.port import ModelError
 from server.application import Application
 from server.completions.chunks import DONE, Completion, Dialect, PlainDialect, encode
@@ -58,7 +60,8 @@ async def _begin(app: Application, visit: Visit, asked: CompletionRequest, agent
     if telling := await find_telling(app, visit, folded):
         return telling
     question = await app.store.histories.place(visit.owner, folded.history)
-    new = NewRun(agent_id=agent_id, multitask=visit.multitask)
+    limits = tightest(visit.limits, asked.limits or Limits())
+    new = NewRun(agent_id=agent_id, multitask=visit.multitask, limits=limits)
     run = await app.engine.create_run(
         visit.owner, visit.role, question.conversation_id, new, question=question.message_id
     )

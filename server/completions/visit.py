@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 from starlette.datastructures import Headers
 
+from config.agents import Limits
 from config.api_keys import Role
+from config.limits_text import parse_limits
 from server.completions.terms import OnDisconnect, Terms
 from server.completions.tokens import verify_user
 from server.errors import Invalid
@@ -20,6 +22,7 @@ _PREFIX: Final = "x-openwebui-"
 _TOKEN: Final = "x-openwebui-user-jwt"  # noqa: S105 - the header's name
 _IDENTITY: Final = ("x-openwebui-user-", "x-openwebui-auth-type")
 _TEMPORARY: Final = ("temporary:", "local:")
+_LIMITS: Final = "X-Open-Agent-Limits"
 _LONGEST_ID: Final = 200
 
 
@@ -40,6 +43,8 @@ class Visit:
     on_disconnect: OnDisconnect
     multitask: Multitask
     """What its run does to the conversation's unfinished ones."""
+    limits: Limits
+    """What the answer may take."""
 
     def namespace(self, user: str | None) -> str:
         if self.temporary:
@@ -66,6 +71,7 @@ def read_visit(principal: Principal, headers: Headers, terms: Terms) -> Visit:
         asks=headers.get("x-open-agent-asks") == "1",
         on_disconnect=_chosen(headers, "X-Open-Agent-On-Disconnect", get_args(OnDisconnect)) or terms.on_disconnect,
         multitask=_chosen(headers, "X-Open-Agent-Multitask", get_args(Multitask)) or "enqueue",
+        limits=_limits(headers),
     )
 
 
@@ -75,6 +81,14 @@ def _owner(principal: Principal, headers: Headers, terms: Terms) -> tuple[str, R
     user = verify_user(headers.get(_TOKEN, ""), terms.jwt_secret.get_secret_value())
     # The key is Open WebUI's: its rights are lent to admins there, and nobody has more than it.
     return f"openwebui:{user.id}", principal.role if user.admin else "user"
+
+
+def _limits(headers: Headers) -> Limits:
+    said = _header(headers, _LIMITS)
+    try:
+        return parse_limits(said.split(",") if said else ())
+    except ValueError as error:
+        raise Invalid("invalid_header", f"{_LIMITS}: {error}.") from error
 
 
 def _chosen(headers: Headers, name: str, choices: Sequence[Choice]) -> Choice | None:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from config.agents import Limits
+
 MAX_TEXT = 1_000_000
 
 
@@ -49,6 +51,8 @@ class CompletionRequest(_Lenient):
     stream_options: StreamOptions | None = None
     user: str | None = Field(None, max_length=512)
     """The end user, where one key serves many: histories of different users are never taken for one."""
+    limits: Limits | None = None
+    """Ours, not OpenAI's: what the answer may take. `extra_body` of the SDKs brings it here."""
 
     @property
     def wants_usage(self) -> bool:

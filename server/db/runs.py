@@ -80,7 +80,7 @@ class Runs:
             wanted = NewRun(agent_id=choose_agent(source, new, agents), metadata=new.metadata)
             row = _new_row(owner, role, source.conversation_id, wanted, revision, source.input_id)
             row.id = after(await _find_newest(session, source.conversation_id), row.id)
-            row.limits, row.forked_from = source.limits, source.id
+            row.limits, row.forked_from = new.limits or source.limits, source.id
             row.head_start = await read_head_start(session, source, new, row.id)
             session.add(row)
             await once.note(session, row.id)

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from config.agents import ROUTER
 from config.api_keys import Role
 from mcp_config.tools import Answer
 from server.db.approvals import EXPIRY
@@ -181,6 +182,10 @@ class Engine:
 
     async def _fork_run(self, owner: str, role: Role, run_id: str, new: NewFork) -> Run:
         edition = await self._registry.present()
+        if new.limits is not None:
+            source = await self._store.runs.get(owner, run_id)
+            acting = ROUTER if source.agent_id == ROUTER else new.agent_id or source.agent_id
+            self._registry.budgets.check(new.limits, acting, edition.agents)
         run = await self._store.runs.fork(owner, role, run_id, new, edition.revision, edition.agents.keys())
         self._schedule(run.id)
         return run

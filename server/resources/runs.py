@@ -37,6 +37,8 @@ class NewFork(Request):
     """Other words for that step."""
     agent_id: str | None = Field(None, max_length=63)
     """Another agent for that step."""
+    limits: Limits | None = None
+    """Budgets of the new run; by default those of the other one."""
     stream: bool = False
     metadata: Metadata = Field({})
 

@@ -28,6 +28,14 @@ async def test_failed_run_says_why_on_stderr_and_fails(served: Served, model: Sc
     assert len(ran.err.splitlines()) == 1
 
 
+async def test_answer_that_takes_more_than_its_limit_says_which(served: Served, model: ScriptedModel) -> None:
+    model.when(says("at length"), Replies.text("word").costing(50, 50))
+    asked = ("chat", "--agent", "general", "--limit", "tokens=60", "--limit", "seconds=30", "at length")
+    ran = await run(*asked, env=surroundings(served.url))
+    said = "the limit tokens = 60, set by the request, is used up: the run took 100 tokens\n"
+    assert (ran.code, ran.out, ran.err) == (1, "", said)
+
+
 @pytest.mark.exhaustive
 async def test_unknown_agent_and_empty_question_are_refused_in_a_line(served: Served) -> None:
     unknown = await run("chat", "--agent", "nobody", "hello", env=surroundings(served.url))

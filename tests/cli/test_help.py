@@ -49,7 +49,7 @@ async def test_shell_completes_commands_and_what_is_below_them() -> None:
     assert first.out.split() == ["doctor"]
     completing["COMP_CWORD"] = "2"
     below = await run(env=surroundings(**completing, COMP_WORDS="open-agent runs "))
-    assert below.out.split() == ["list", "show", "tail", "cancel"]
+    assert below.out.split() == ["list", "show", "tail", "cancel", "fork"]
 
 
 @pytest.mark.slow

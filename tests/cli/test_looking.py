@@ -68,6 +68,41 @@ async def test_agents_of_a_file_are_compared_and_applied(served: Served, tmp_pat
     assert (await run("agents", "export", env=env)).out == exported.out
 
 
+async def test_agent_is_deleted_and_brought_back_by_what_its_versions_say(served: Served, tmp_path: Path) -> None:
+    env, file = surroundings(served.url), tmp_path / "agents.yaml"
+    shipped = (await run("agents", "export", env=env)).out
+    for words in ("Paints.", "Paints walls."):
+        painter = f"  - id: painter\n    name: Painter\n    description: {words}\n    system_prompt: You paint.\n"
+        file.write_text(shipped + painter)
+        assert (await run("agents", "apply", str(file), env=env)).code == 0
+    deleted = await run("agents", "delete", "painter", env=env)
+    assert deleted.out == "painter is deleted. To have it back: open-agent agents rollback painter 2\n"
+    versions = [line.split() for line in (await run("agents", "versions", "painter", env=env)).out.splitlines()]
+    assert [(line[0], line[-1]) for line in versions[2:]] == [("2", "description"), ("1", "made")]
+    assert (versions[0], versions[1][-1]) == (["VERSION", "SINCE", "WHAT", "CHANGED"], "deleted")
+    back = await run("agents", "rollback", "painter", "1", env=env)
+    assert back.out == "painter is again what it was at version 1; that is now version 3.\n"
+    assert "description Paints.\n" in (await run("agents", "show", "painter", env=env)).out
+    assert (await run("agents", "delete", "router", env=env)).err == (
+        "The agent router is needed for planning and cannot be deleted.\n"
+    )
+    assert (await run("agents", "delete", "painter", env=env)).code == 0
+
+
+async def test_run_is_forked_from_a_step_by_its_number(served: Served, model: ScriptedModel) -> None:
+    env, run_id = surroundings(served.url), await finished_run(served, model)
+    model.when(says("seven times seven"), Replies.text("It is 49."))
+    forked = await run("runs", "fork", run_id, "--step", "1", "--task", "seven times seven", env=env)
+    assert (forked.code, "It is 49." in forked.out, f"forked from {run_id}" in forked.out) == (0, True, True)
+    kept_short = await run("runs", "fork", run_id, "--task", "once more", "--limit", "steps=0", env=env)
+    assert (kept_short.code, "steps=0 is no limit: it takes a whole number above 0" in kept_short.err) == (2, True)
+    missing = await run("runs", "fork", run_id, "--step", "7", env=env)
+    assert (missing.code, missing.err.splitlines()[0]) == (
+        1,
+        f"{run_id} has no step 7: open-agent runs show {run_id} numbers its 1 steps.",
+    )
+
+
 @pytest.mark.exhaustive
 async def test_tools_are_listed_shown_and_called(served: Served) -> None:
     await tools_up(served)

@@ -5,7 +5,8 @@ from contextlib import aclosing
 
 import pytest
 
-from graph.events import ModelDelta, RunCompleted, RunEvent
+from config.agents import Limits
+from graph.events import ModelDelta, RunCompleted, RunEvent, RunFailed
 from server.client import Client, ClientError, open_client
 from server.resources.agents import Agent
 from tests.client.cutting_proxy import open_cutting_proxy
@@ -44,6 +45,19 @@ async def test_question_is_answered_with_typed_events(client: Client, model: Scr
     assert [message.content for message in (await client.messages(run.conversation_id)).data] == ["Hi there", "hello"]
     assert [step.output for step in await client.steps(run.id)] == ["Hi there"]
     assert [found.id for found in (await client.runs(run.conversation_id)).data] == [run.id]
+
+
+@pytest.mark.slow
+async def test_limits_go_along_with_the_question_and_with_a_fork(client: Client, model: ScriptedModel) -> None:
+    model.always(says("how much"), Replies.text("A lot.").costing(50, 50))
+    async with aclosing(client.ask("how much", agent_id="general", limits=Limits(tokens=60))) as asking:
+        end = [event async for event in asking][-1]
+    assert isinstance(end, RunFailed)
+    assert (end.error.code, "tokens = 60, set by the request" in end.error.detail) == ("budget_exceeded", True)
+    again = await client.fork(end.run_id)
+    assert isinstance((await events_of(client, again.id))[-1], RunFailed), "its limits are those of the other one"
+    freer = await client.fork(end.run_id, limits=Limits(tokens=200))
+    assert isinstance((await events_of(client, freer.id))[-1], RunCompleted)
 
 
 @pytest.mark.slow

@@ -211,3 +211,26 @@ async def test_models_have_the_names_that_people_know(user: httpx.AsyncClient) -
     names = {model["id"]: model["name"] for model in (await user.get("/v1/models")).json()["data"]}
     assert (names["open-agent"], names["sql-agent"]) == ("open-agent", "SQL agent")
     assert (await user.get("/v1/models/sql-agent")).json()["name"] == "SQL agent"
+
+
+async def test_limits_are_taken_from_body_and_header_and_the_tightest_wins(
+    model: ScriptedModel, user: httpx.AsyncClient
+) -> None:
+    model.always(says("within limits"), Replies.text("word").costing(50, 50))
+    header = {"X-Open-Agent-Limits": "seconds=30, tokens=90"}
+    both = await ask(user, ("user", "within limits"), headers=header, limits={"tokens": 60})
+    assert both.status_code == 500
+    assert both.json()["error"]["code"] == "budget_exceeded"
+    assert "tokens = 60, set by the request" in both.json()["error"]["message"]
+    alone = await ask(user, ("user", "within limits, by header"), headers=header)
+    assert "tokens = 90" in alone.json()["error"]["message"]
+    assert (await ask(user, ("user", "within limits, freely"), limits=None)).status_code == 200
+
+
+@pytest.mark.parametrize("said", ["words=3", "tokens", "tokens=none", "seconds=-1"])
+async def test_limits_in_a_header_that_are_none_are_refused_with_what_to_write(
+    user: httpx.AsyncClient, said: str
+) -> None:
+    answer = await ask(user, ("user", "hello"), headers={"X-Open-Agent-Limits": said})
+    assert answer.status_code == 422
+    assert "is no limit" in answer.json()["error"]["message"]

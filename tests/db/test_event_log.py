@@ -156,6 +156,7 @@ async def test_steps_show_plan_calls_and_outcomes(store: Store) -> None:
         "output": None,
         "error": None,
         "usage": NONE_YET.model_dump(),
+        "usage_estimated": False,
         "tool_calls": [
             {
                 "id": ids[0],

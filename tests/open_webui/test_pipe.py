@@ -226,3 +226,9 @@ async def test_a_temporary_chat_is_a_conversation_of_its_own_each_time(
     assert words_of(await chat.lines("forget this")) == "Forgotten."
     assert words_of(await chat.lines("forget this")) == "Forgotten again."
     assert len(await newest_runs(user)) == 1
+
+
+async def test_admins_bound_what_an_answer_may_take(chat: Chat, model: ScriptedModel) -> None:
+    chat.pipe.valves.LIMITS = "tokens=60, seconds=30"
+    model.when(says("pipe within limits"), Replies.text("word").costing(50, 50))
+    assert "the limit tokens = 60, set by the request, is used up" in error_of(await chat.lines("pipe within limits"))
