@@ -1,4 +1,4 @@
-"""Is the gateway alive, is it ready. Needs no key and tells no more than states."""
+"""Is the gateway alive, is it ready, what is it. The first two need no key and tell no more than states."""
 
 from typing import Annotated, Final, Literal
 
@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from server.errors import Unavailable
 from server.gateway import GatewayApplication
 from server.resources.resource import Resource
-from server.routes.health import Liveness, State
+from server.routes.health import Liveness, ServerHealth, State, build_servers
+from server.version import VERSION
 
 router: Final = APIRouter()
 
@@ -20,9 +21,18 @@ class GatewayReadiness(Resource):
     mcp_servers: dict[str, State]
 
 
+class GatewayInfo(Resource):
+    name: Literal["open-agent gateway"] = "open-agent gateway"
+    version: str
+    mcp_servers: dict[str, ServerHealth]
+
+
 def _application(request: Request) -> GatewayApplication:
     running: GatewayApplication = request.state.application
     return running
+
+
+App = Annotated[GatewayApplication, Depends(_application)]
 
 
 @router.get("/healthz")
@@ -32,9 +42,7 @@ async def get_liveness() -> Liveness:
 
 
 @router.get("/readyz")
-async def get_readiness(
-    app: Annotated[GatewayApplication, Depends(_application)], response: Response
-) -> GatewayReadiness:
+async def get_readiness(app: App, response: Response) -> GatewayReadiness:
     """The database answers, every required tool server is up, and no stop is under way."""
     database: Literal["ready", "failed"] = "ready"
     try:
@@ -49,3 +57,9 @@ async def get_readiness(
     response.status_code = 200 if status == "ready" else 503
     states: dict[str, State] = {name: server.state for name, server in servers.items()}
     return GatewayReadiness(status=status, database=database, mcp_servers=states)
+
+
+@router.get("/v1/info")
+async def get_info(app: App) -> GatewayInfo:
+    """The version, and how tool servers are, with reasons and the sandbox that is in force."""
+    return GatewayInfo(version=VERSION, mcp_servers=build_servers(app.tools, app.redactor))

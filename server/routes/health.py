@@ -7,6 +7,8 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
+from config.redaction import Redactor
+from mcp_config.registry import ToolRegistry
 from mcp_config.sandbox.grants import Kind
 from server.application import Application
 from server.auth import Caller, needs_key
@@ -96,16 +98,20 @@ async def _database(app: Application) -> Literal["ready", "failed"]:
 @router.get("/v1/info", operation_id="get_info", dependencies=[needs_key], responses=problems())
 async def get_info(app: App, caller: Caller) -> Info:
     """The version, and how models and tool servers are, with reasons."""
-    # the reasons may be a server's last words
-    models, servers, clean = app.models.health().items(), app.tools.health().items(), app.redactor.text
+    models, clean = app.models.health().items(), app.redactor.text
     return Info(
         version=VERSION,
         models={name: PartHealth(state=model.state, detail=clean(model.detail)) for name, model in models},
-        mcp_servers={
-            name: ServerHealth(state=server.state, detail=clean(server.detail), sandbox=server.sandbox)
-            for name, server in servers
-        },
+        mcp_servers=build_servers(app.tools, app.redactor),
     )
+
+
+def build_servers(tools: ToolRegistry, redactor: Redactor) -> dict[str, ServerHealth]:
+    """Returns how each tool server is. The reasons may be a server's last words, so they are redacted."""
+    return {
+        name: ServerHealth(state=server.state, detail=redactor.text(server.detail), sandbox=server.sandbox)
+        for name, server in tools.health().items()
+    }
 
 
 @router.get(

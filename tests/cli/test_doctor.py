@@ -146,7 +146,6 @@ def _put_file_where_data_goes(broken: SetUp) -> None:
         (_break_servers_file, "servers file", "servers.json", ""),
         (_name_no_program, "server wiki", "no-such-program-anywhere", "mend its entry"),
         (_name_nobody_as_provider, "model", "no answer from http://127.0.0.1", "set OPENAI_BASE_URL"),
-        (_lose_weights, "model", "the embedded model is not in", "open-agent model pull"),
         (_cut_weights, "model", "is not whole", "open-agent model pull"),
         (_damage_database, "database", "damaged or no database", "restore it"),
         (_bring_newer_database, "database", "newer version", "update the program"),
@@ -161,6 +160,15 @@ async def test_broken_set_up_is_named_with_its_mend(
     faults = [line for line in ran.out.splitlines() if line.startswith("✗")]
     assert (ran.code, ran.err) == (1, ""), ran
     assert any(line.startswith(f"✗ {part} ") and named in line and mend in line for line in faults), ran.out
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+async def test_weights_that_the_first_start_will_fetch_are_no_fault(set_up: SetUp) -> None:
+    _lose_weights(set_up)
+    ran = await set_up.doctor()
+    assert (ran.code, ran.err) == (0, "")
+    assert "- model              the embedded model is not in" in ran.out
 
 
 @pytest.mark.exhaustive

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `make compose-check`: the README's tour against a real `docker compose up`, which is then killed and must come back by
-# itself with all it knew. A project of its own, so that it disturbs none; its volume of weights stays for the next time.
+# itself with all it knew, and go on with the run that was under way. A project of its own, so that it disturbs none; its
+# volume of weights stays for the next time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -16,16 +17,19 @@ main() {
     docker compose up --detach --build --wait --wait-timeout 2400
     await_address
     KEY=$(docker compose exec -T api cat /data/api_key)
+    GATEWAY_KEY=$(docker compose exec -T api cat /gateway/api_key)
 
-    say "tools come from the gateway, and the api starts none"
-    docker compose exec -T mcp-gateway sh -c 'cat /proc/[0-9]*/cmdline' | tr '\0' ' ' >"$tour.gateway"
-    docker compose exec -T api sh -c 'cat /proc/[0-9]*/cmdline' | tr '\0' ' ' >"$tour.api"
+    say "all tool servers are in the gateway, in their sandboxes, and the api has none"
+    processes mcp-gateway | tee "$tour.gateway"
+    processes api | tee "$tour.api"
     expect 'mcp_server_time' "$tour.gateway"
     if grep -q 'mcp_' "$tour.api"; then die "The api runs a tool server itself."; fi
+    await_servers | tee "$tour.servers"
+    for server in time calculator fetch sql docs; do expect "$server: ready, \(bwrap\|landlock\)" "$tour.servers"; done
 
     say "a hostile tool server does not get out of its sandbox here either"
     visit "$(id -u nobody)"
-    visit 0
+    visit 0 >/dev/null
 
     say "the tour"
     write_tour >"$tour"
@@ -33,23 +37,70 @@ main() {
     expect '"status":"completed"' "$tour.out"
     expect '"tool":"time__get_current_time"' "$tour.out"
     expect '"id":"poet"' "$tour.out"
-    run=$(grep -om1 'run_[0-9a-f]\{8\}-[0-9a-f-]*' "$tour.out" | head -1)
+    run=$(find_id run <"$tour.out")
     ask "/runs/$run/events" >"$tour.before"
 
-    say "kill -9, and it comes back"
+    say "kill -9 in the middle of a run, and it comes back with all it knew"
+    conversation=$(ask /conversations -d '{}' | find_id conv)
+    ask "/conversations/$conversation/messages" -d '{"content": "Count from one to thirty, in words."}' >/dev/null
+    broken=$(ask "/conversations/$conversation/runs" -d '{"agent_id": "general"}' | find_id run)
+    ask "/runs/$broken/events" --no-buffer | grep --max-count 1 'model.delta' >/dev/null || true
     docker compose exec -T api sh -c 'kill -9 $(cat /proc/1/task/1/children)' || true
     await_address
     ask "/runs/$run/events" | cmp - "$tour.before"
+    printf '\nThe %s bytes of the events of %s are the same.\n' "$(wc -c <"$tour.before")" "$run"
     restarts=$(docker inspect --format '{{.RestartCount}}' "$(docker compose ps --quiet api)")
     [ "$restarts" = 1 ] || die "It was to be restarted once, by itself, and was $restarts times."
+    ask "/runs/$broken/events" >"$tour.resumed"
+    grep '^data:.*"type":"run\.' "$tour.resumed"
+    expect '"type":"run.resumed"' "$tour.resumed"
+    expect '"type":"run.completed"' "$tour.resumed"
+
+    say "kill -9 of the gateway, and the tools come back"
+    docker compose exec -T mcp-gateway sh -c 'kill -9 $(cat /proc/1/task/1/children)' || true
+    await_tool
 
     say "an orderly end"
-    container=$(docker compose ps --quiet api)
+    containers=$(docker compose ps --quiet api mcp-gateway)
     docker compose stop
-    code=$(docker inspect --format '{{.State.ExitCode}}' "$container")
-    [ "$code" = 0 ] || die "It ended with $code."
-    docker logs "$container" 2>&1 | refuse_secrets
+    for container in $containers; do
+        docker inspect --format '{{.Name}} ended with {{.State.ExitCode}}.' "$container" | tee "$tour.code"
+        expect 'ended with 0' "$tour.code"
+        docker logs "$container" 2>&1 | refuse_secrets
+    done
     say "all is well"
+}
+
+# The command lines in a container of this service.
+processes() {
+    docker compose exec -T "$1" sh -c 'for p in /proc/[0-9]*; do tr "\0" " " <$p/cmdline; echo; done' |
+        awk -v service="$1" 'NF && !/\/proc/ { print service ": " $0 }'
+}
+
+# How each server of the gateway is, and its sandbox, once none is starting any more.
+await_servers() {
+    docker compose exec -T mcp-gateway .venv/bin/python - <<'END'
+import json, time, urllib.request
+
+key = open("/data/api_key").read().strip()
+info = urllib.request.Request("http://127.0.0.1:8000/v1/info", headers={"Authorization": f"Bearer {key}"})
+for _ in range(120):
+    servers = json.load(urllib.request.urlopen(info))["mcp_servers"]
+    if "starting" not in [server["state"] for server in servers.values()]:
+        break
+    time.sleep(1)
+for name, server in servers.items():
+    print(f"{name}: {server['state']}, {server['sandbox']} {server['detail']}".rstrip())
+END
+}
+
+await_tool() {
+    for _ in $(seq 120); do
+        if ask /tools/time__get_current_time/invoke -d '{"arguments": {"timezone": "Asia/Tokyo"}}' 2>/dev/null |
+            grep '"status":"ok"'; then return; fi
+        sleep 1
+    done
+    die "The tools did not come back."
 }
 
 # The same attempts as tests/security/test_a14_sandbox.py, by a user of this number in a container without any rights.
@@ -61,7 +112,7 @@ visit() {
     echo fine >"$cell/granted"
     docker run --rm --user "$1" --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp:mode=1777 \
         --volume "$PWD/tests:/app/tests:ro" --volume "$cell:/cell" --env CANARY=canary-in-the-parents-environment \
-        --entrypoint /app/.venv/bin/python open-agent -m tests.support.prison_visit landlock /cell >/dev/null
+        --entrypoint /app/.venv/bin/python open-agent -m tests.support.prison_visit landlock /cell
     rm -rf "$cell"
 }
 
@@ -82,7 +133,14 @@ await_address() {
     die "It does not answer."
 }
 
-ask() { curl -sSf -H "Authorization: Bearer $KEY" "$address/v1$1"; }
+# ask PATH [OPTION OF CURL…]
+ask() {
+    local path=$1
+    shift
+    curl -sSf -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" "$address/v1$path" "$@"
+}
+
+find_id() { grep -o "$1_[0-9a-f]\{8\}-[0-9a-f-]*" | head -1; }
 
 # The README's own words, with this server's address and key.
 write_tour() {
@@ -91,12 +149,14 @@ write_tour() {
         sed -e "s|http://127.0.0.1:8000|$address|" -e "s|\$(cat data/api_key)|$KEY|"
 }
 
-expect() { grep -q -- "$1" "$2" || die "The tour did not show $1."; }
+expect() { grep -q -- "$1" "$2" || die "It did not show $1."; }
 
-# Every line is JSON, and none holds the key.
+# Every line is JSON, and none holds the key of a person or of the gateway.
 refuse_secrets() {
-    awk -v key="$KEY" '!/^\{.*\}$/ || index($0, key) { print; bad = 1 } END { exit bad }' ||
-        die "These lines of the log are no JSON, or show the key."
+    awk -v key="$KEY" -v own="$GATEWAY_KEY" '
+        !/^\{.*\}$/ || index($0, key) || index($0, own) { print; bad = 1 }
+        END { if (!bad) print NR " lines of its log are JSON and show no key."; exit bad }' ||
+        die "These lines of the log are no JSON, or show a key."
 }
 
 leave() {

@@ -70,7 +70,11 @@ async def test_an_api_takes_all_its_tools_from_a_gateway_elsewhere(tmp_path: Pat
             assert _children() == before
         assert (await nobody.get("/v1/tools")).status_code == 401
         key = (gateway.settings.data_dir / "api_key").read_text().strip()
-        assert (await nobody.get("/v1/tools", headers={"Authorization": f"Bearer {key}"})).status_code == 404
+        nobody.headers["Authorization"] = f"Bearer {key}"
+        assert (await nobody.get("/v1/tools")).status_code == 404
+        info = (await nobody.get("/v1/info")).json()
+        assert info["name"] == "open-agent gateway"
+        assert info["mcp_servers"]["plain"] == {"state": "ready", "detail": "", "sandbox": "none"}
 
 
 def _children() -> set[int]:

@@ -88,6 +88,8 @@ def _check_listener(settings: Settings) -> Finding | None:
         return None
     if 'realm="open-agent"' in answer.headers.get("WWW-Authenticate", ""):
         return note("port", f"open-agent is running at {address}, but not with the API key of this configuration")
+    if answer.is_success and '"open-agent gateway"' in answer.text:
+        return ok("port", f"open-agent's gateway is running at {address}")
     if answer.is_success and '"open-agent"' in answer.text:
         return ok("port", f"open-agent is running at {address}")
     return None

@@ -68,7 +68,8 @@ def _check_embedded(settings: Settings) -> Finding:
         return fault("model", obstacle)
     path = QWEN_CODER.path_in(settings.model_dir)
     if not path.is_file():
-        return fault("model", f"the embedded model is not in {settings.model_dir}: run `open-agent model pull`")
+        when = "the first start fetches it (1.1 GB), and `open-agent model pull` does so now"
+        return note("model", f"the embedded model is not in {settings.model_dir} yet: {when}")
     if path.stat().st_size != QWEN_CODER.size:
         return fault("model", f"{path} is not whole: delete it and run `open-agent model pull`")
     return ok("model", f"the embedded model is in {settings.model_dir}")
