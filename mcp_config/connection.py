@@ -23,6 +23,7 @@ from mcp_config.errors import (
     ToolError,
 )
 from mcp_config.live import Abandoned, Live, ToolsChanged
+from mcp_config.patience import Patience
 from mcp_config.pauses import RARE_SECONDS, STABLE_SECONDS, build_pause
 from mcp_config.proof import Proof, no_proof
 from mcp_config.sandbox.grants import Kind
@@ -75,7 +76,7 @@ class Connection:
         self.listing = Listing(())
         """What it offers: kept while it is started again after a loss, empty once a start failed."""
         self._warden, self._proof = warden, proof
-        self._start_timeout = config.start_timeout or start_timeout
+        self._patience = Patience(config.start_timeout or start_timeout)
         self._tell_changed = changed
         self._state: ServerState = "starting"
         self._detail = ""
@@ -145,17 +146,17 @@ class Connection:
         """Lives through one session and returns in a line why it ended."""
         live: Live | None = None
         try:
-            async with asyncio.timeout(self._start_timeout) as deadline:
+            async with self._patience.bound() as started:
                 ears = Ears(self._hear, samples=self.config.samples)
                 async with open_session(self.config, self._warden, ears, self._proof) as session:
                     live = Live(session, ears.board)
                     mailbox = live.mailbox
                     session.lost.add_done_callback(lambda lost: mailbox.put_nowait(lost.result()))
                     await self._start(live)
-                    deadline.reschedule(None)
+                    started()
                     await self._watch(live)
-        except TimeoutError:
-            return f"did not start within {self._start_timeout:g} seconds"
+        except TimeoutError as late:
+            return str(late)
         except Exception as error:
             # an edge: beyond it are other people's programs, and nothing they do may end more than their session
             self._refusal = live.session.refusal if live else None
@@ -208,7 +209,7 @@ class Connection:
 
     async def _refresh(self, live: Live) -> None:
         try:
-            async with asyncio.timeout(self._start_timeout):
+            async with asyncio.timeout(self._patience.seconds):
                 listing = await self._list(live.session)
         except TimeoutError:
             raise ServerLost("does not list its tools") from None
@@ -240,8 +241,7 @@ class Connection:
             entries += tools if isinstance(tools, list) else []
             if not isinstance(following, str) or following in seen or len(entries) >= _MAX_TOOLS:
                 break
-            cursor = following
-            seen.add(cursor)
+            cursor, seen = following, {*seen, following}
         return build_listing(entries[:_MAX_TOOLS])
 
     def _turn(self, state: ServerState, detail: str) -> None:

@@ -36,6 +36,7 @@ from server.resources.approvals import Approval
 _APPEND: Final = 1_000_000
 """Open WebUI puts an item at its index, and counts items of its own that we cannot know; beyond all, it appends."""
 _LONGEST_CARD: Final = 20_000
+_LONGEST_TASK: Final = 80
 _DECISIONS: Final = {"approve": "approved", "edit": "approved with changes", "reject": "rejected", "expire": "expired"}
 
 
@@ -70,11 +71,13 @@ class RichDialect:
         yield _status("Cancelled" if failure is CANCELLED else "Failed", done=True)
         yield from self._plain.fail(failure)
 
-    def _beside(self, event: RunEvent) -> Iterator[Line]:  # noqa: C901 - one line for each event
+    def _beside(self, event: RunEvent) -> Iterator[Line]:  # noqa: C901, PLR0912 - one line for each event
         match event:
             case StepStarted():
                 self._steps[event.step_id] = event
                 yield _status(_doing(event))
+            case PlanCreated():
+                yield from _planned(event)
             case ToolCallStarted():
                 self._calls[event.call_id] = event
                 yield _status(f"{self._agent(event.step_id)}: running {_short(event.tool)}…")
@@ -95,7 +98,7 @@ class RichDialect:
                 yield from self.fail(event.error)
             case RunCancelled():
                 yield from self.fail(CANCELLED)
-            case RunStarted() | RunResumed() | PlanCreated() | StepCompleted() | ModelDelta():
+            case RunStarted() | RunResumed() | StepCompleted() | ModelDelta():
                 pass
             case _:
                 assert_never(event)
@@ -146,6 +149,19 @@ def _question(approval: Approval) -> Line:
 
 def _status(description: str, *, done: bool = False) -> Line:
     return {"event": {"type": "status", "data": {"description": description, "done": done}}}
+
+
+def _planned(event: PlanCreated) -> Iterator[Line]:
+    """One step is just what was asked, and begins at once."""
+    steps = event.plan.steps
+    if len(steps) > 1:
+        tasks = (f"{number}. {step.agent}: {_brief(step.task)}" for number, step in enumerate(steps, start=1))
+        yield _status(f"Plan: {' · '.join(tasks)}")
+
+
+def _brief(task: str) -> str:
+    words = " ".join(task.split())
+    return words if len(words) <= _LONGEST_TASK else f"{words[: _LONGEST_TASK - 1].rstrip()}…"
 
 
 def _doing(step: StepStarted) -> str:

@@ -17,29 +17,32 @@ from server.resources.approvals import Approval
 
 _LONGEST: Final = 4_000
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
-_END: Final = "Nothing is done before. With `edit: {…}` the call is made with other arguments."
 
 
 def tell_waiting(approvals: Sequence[Approval]) -> str:
     """Returns what is asked, and how to answer."""
     named = len(approvals) > 1
-    return "\n\n".join([*(f"{ask(each)}\n\n{_how(each, named=named)}" for each in approvals), _END])
+    asked = [f"{ask(each)}\n\n{_how(each, named=named)}" for each in approvals]
+    return "\n\n".join([*asked, "Nothing is done before.", f"Elsewhere: {_elsewhere(approvals)}."])
 
 
 def ask(approval: Approval) -> str:
     """Returns the question, as Markdown."""
     shown = _visible(approval.arguments)
     cut = f"\n\n**Cut at {_LONGEST} characters:** read all of it before you approve." if len(shown) > _LONGEST else ""
-    asks = f"**Approval needed:** {approval.agent} wants to call `{approval.tool}` (`{_plain(approval.rule)}`) with"
-    return f"{asks}\n\n{_fenced(shown[:_LONGEST])}{cut}"
+    asks = f"**Approval needed:** {approval.agent} wants to call `{approval.tool}` with"
+    return f"{asks}\n\n{_fenced(shown[:_LONGEST])}{cut}\n\nThe rule that asks: `{_plain(approval.rule)}`"
 
 
 def _how(approval: Approval, *, named: bool) -> str:
     name = f" {name_of(approval.id)}" if named else ""
-    return (
-        f"Reply `approve{name}` or `reject{name}: why`. Elsewhere: {address_of(approval.id)} with "
-        f'`{{"decision": "approve"}}`, or `open-agent approvals approve {approval.id}`.'
-    )
+    other = f"with `edit{name}: {{…}}` the call is made with other arguments"
+    return f"Reply `approve{name}` or `reject{name}: why`; {other}."
+
+
+def _elsewhere(approvals: Sequence[Approval]) -> str:
+    ways = (f"`open-agent approvals approve {each.id}`, or {address_of(each.id)}" for each in approvals)
+    return f'{"; ".join(ways)} with `{{"decision": "approve"}}`'
 
 
 def _visible(arguments: Mapping[str, JsonValue]) -> str:

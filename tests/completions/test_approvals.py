@@ -55,7 +55,7 @@ async def test_an_approval_in_the_chat_is_gone_on_with_in_the_next_answer(
     asked = await chat.say(question)
     assert asked.startswith("**Approval needed:** deputy wants to call `acting__act`")
     assert f'"key": "{key}"' in asked
-    assert "Reply `approve` or `reject: why`." in asked
+    assert "Reply `approve` or `reject: why`; with `edit: {…}` the call is made with other arguments." in asked
     first = await chat.run()
     assert (first["status"], deputy.deeds(key)) == ("requires_action", 0)
 
@@ -118,7 +118,7 @@ async def test_of_several_calls_each_is_named(user: httpx.AsyncClient, model: Sc
     both = await chat.say("act twice")
     left, right = await waiting(user, {"left", "right-hand"})
     names = [each["id"][-6:] for each in (left, right)]
-    assert all(f"Reply `approve {name}` or `reject {name}: why`." in both for name in names)
+    assert all(f"Reply `approve {name}` or `reject {name}: why`; with `edit {name}: {{…}}`" in both for name in names)
     assert (await chat.say("approve")).startswith("Say which call you mean: `approve ")
     one = await chat.say(f"approve {names[1].upper()}")
     assert (left["id"] in one, right["id"] in one) == (True, False)

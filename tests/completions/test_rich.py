@@ -106,6 +106,7 @@ async def test_the_words_of_intermediate_steps_are_thoughts(model: ScriptedModel
     assert words_of(lines) == "Both."
     thoughts = words_of(lines, "reasoning_content")
     assert {"general: words one", "tool-agent: words two"} == set(thoughts.split("\n\n"))
+    assert ("Plan: 1. general: part rich-one · 2. tool-agent: part rich-two", False) in statuses(lines)
     assert ("Writing the answer…", False) in statuses(lines)
     assert statuses(lines)[-1] == ("Done", True)
 

@@ -44,7 +44,7 @@ main() {
     conversation=$(ask /conversations -d '{}' | find_id conv)
     ask "/conversations/$conversation/messages" -d '{"content": "Count from one to thirty, in words."}' >/dev/null
     broken=$(ask "/conversations/$conversation/runs" -d '{"agent_id": "general"}' | find_id run)
-    ask "/runs/$broken/events" --no-buffer | grep --max-count 1 'model.delta' >/dev/null || true
+    ask "/runs/$broken/events" --no-buffer 2>/dev/null | grep --max-count 1 'model.delta' || true
     docker compose exec -T api sh -c 'kill -9 $(cat /proc/1/task/1/children)' || true
     await_address
     ask "/runs/$run/events" | cmp - "$tour.before"

@@ -112,6 +112,11 @@ async def test_f10_server_that_never_initializes_is_named_and_its_tools_are_abse
         assert not rig.ledger.entries[2:]
 
 
+async def test_start_that_came_too_late_is_given_more_time_the_next_time() -> None:
+    async with open_rig(replace(chaos("sick", "noinit"), start_timeout=0.05)) as rig:
+        await until(lambda: rig.health("sick").detail == "did not start within 0.4 seconds")
+
+
 @pytest.mark.parametrize(
     ("mode", "detail"),
     [

@@ -59,7 +59,7 @@ async def test_what_is_no_answer_leaves_the_question_open_and_says_how_to_go_on(
     chat.answers = [answer]
     words = words_of(await chat.lines(f"act on nothing {number}", model="deputy"))
     (approval,) = await waiting(user, {key})
-    assert "Reply `approve` or `reject: why`." in words
+    assert "Reply `approve` or `reject: why`; with `edit: {…}` the call is made with other arguments." in words
     assert f"`POST /v1/approvals/{approval['id']}`" in words
     assert (chat.statuses[-1], deputy.deeds(key)) == (("Waiting for approval", True), 0)
 
