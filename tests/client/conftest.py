@@ -7,14 +7,13 @@ import pytest_asyncio
 
 from server.client import Client, open_client
 from tests.http.serving import ADMIN_KEY, Served, build_settings, open_served
-from tests.support.scripted_model import ScriptedModel, open_scripted_model
+from tests.support.scripted_model import ScriptedModel, open_strict_model
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def model() -> AsyncIterator[ScriptedModel]:
-    async with open_scripted_model() as model:
+    async with open_strict_model() as model:
         yield model
-    assert not model.unscripted, [(request.last_user, request.tools) for request in model.unscripted]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -7,16 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from langchain_core.messages import AnyMessage
 
-from mcp_config.tools import JsonObject, ToolSpec
-from nodes.models.port import ChatModel, ModelReply, StructuredReply, TextDelta, Usage
+from nodes.models.port import ChatModel, Usage
 from server.db.summaries import Summary
-from server.engine.summarizer import Summarizer, count_folded, is_long
+from server.engine.summarizer import count_folded, is_long, open_summarizer
 from server.resources.conversations import NewConversation, NewMessage
 from server.resources.runs import NewRun, Run
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final
+from tests.support.disguised_model import DisguisedModel
 from tests.support.scripted_model import Replies, Reply, ScriptedModel, ScriptedRequest, prompted, says
 from tests.support.waiting import PATIENCE, until
 
@@ -36,40 +35,13 @@ class ChoreModel:
         return self.model
 
 
-@dataclass(frozen=True)
-class Renamed:
-    """A model that says it is another."""
-
-    model: ChatModel
-    name: str
-
-    @property
-    def context_tokens(self) -> int:
-        return self.model.context_tokens
-
-    async def ready(self) -> None:
-        await self.model.ready()
-
-    def stream(
-        self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncIterator[TextDelta | ModelReply]:
-        return self.model.stream(messages, tools)
-
-    async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
-        return await self.model.structured(messages, name, schema)
-
-
 @asynccontextmanager
-async def open_summarizer(house: House, name: str = "openai:scripted") -> AsyncIterator[Told]:
+async def summing_up(house: House, name: str = "openai:scripted") -> AsyncIterator[Told]:
     told = Told()
     edition = await house.registry.present()
-    chores = ChoreModel(Renamed(edition.models.for_agent(edition.agents["general"]), name))
-    summarizer = Summarizer(house.store, house.registry, chores, told.usage.append)
-    house.store.feed.watch(summarizer.observe)
-    try:
+    chores = ChoreModel(DisguisedModel(edition.models.for_agent(edition.agents["general"]), name=name))
+    async with open_summarizer(house.store, house.registry, chores, told.usage.append):
         yield told
-    finally:
-        await summarizer.close()
 
 
 async def _converse(house: House, words: Sequence[str]) -> tuple[str, list[str]]:
@@ -122,7 +94,7 @@ async def _answered(house: House, question: str, conversation_id: str) -> Run:
 @pytest.mark.slow
 async def test_what_falls_out_is_summed_up_after_the_answer_and_again_with_what_follows(site: Site) -> None:
     script, gate = site.script, asyncio.Event()
-    async with site.house() as house, open_summarizer(house) as told:
+    async with site.house() as house, summing_up(house) as told:
         conversation, ids = await _converse(house, [f"old word {n}" for n in range(50)])
         first = _recording(script, "the first question", "One.")
         script.when(SUMS_UP, Replies.text("They spoke of GREEN TEA.").held(gate).costing(70, 7))
@@ -153,7 +125,7 @@ async def test_what_falls_out_is_summed_up_after_the_answer_and_again_with_what_
 
 @pytest.mark.slow
 async def test_branch_that_leaves_above_a_summary_does_not_read_it(site: Site) -> None:
-    async with site.house() as house, open_summarizer(house):
+    async with site.house() as house, summing_up(house):
         conversation, ids = await _converse(house, [f"old word {n}" for n in range(50)])
         site.script.when(SUMS_UP, Replies.text("They spoke of GREEN TEA."))
         _recording(site.script, "a question", "One.")
@@ -169,7 +141,7 @@ async def test_branch_that_leaves_above_a_summary_does_not_read_it(site: Site) -
 
 @pytest.mark.slow
 async def test_failed_summary_harms_nothing_and_is_tried_again_after_the_next_answer(site: Site) -> None:
-    async with site.house() as house, open_summarizer(house):
+    async with site.house() as house, summing_up(house):
         conversation, ids = await _converse(house, [f"old word {n}" for n in range(50)])
         site.script.when(SUMS_UP, Replies.error(400, "no"), Replies.text("GREEN TEA."))
         _recording(site.script, "question", "One.")
@@ -182,13 +154,13 @@ async def test_failed_summary_harms_nothing_and_is_tried_again_after_the_next_an
 @pytest.mark.slow
 async def test_summary_that_was_in_the_making_when_the_server_stopped_is_made_after_the_next_answer(site: Site) -> None:
     _recording(site.script, "question", "One.")
-    async with site.house() as house, open_summarizer(house):
+    async with site.house() as house, summing_up(house):
         conversation, ids = await _converse(house, [f"old word {n}" for n in range(50)])
         site.script.when(SUMS_UP, Replies.text("never").held(asyncio.Event()), Replies.text("GREEN TEA."))
         await _answered(house, "question one", conversation)
         cut_off = await site.script.requested(SUMS_UP)
     await asyncio.wait_for(cut_off.gone.wait(), PATIENCE)
-    async with site.house() as house, open_summarizer(house):
+    async with site.house() as house, summing_up(house):
         assert await house.store.summaries.find(ids[-1]) is None
         await _answered(house, "question two", conversation)
         assert (await _summary(house, ids[-1])).content == "GREEN TEA."
@@ -196,7 +168,7 @@ async def test_summary_that_was_in_the_making_when_the_server_stopped_is_made_af
 
 @pytest.mark.slow
 async def test_model_of_this_machine_is_asked_only_when_it_must_be_and_gives_way_to_a_run(site: Site) -> None:
-    async with site.house() as house, open_summarizer(house, "embedded:small"):
+    async with site.house() as house, summing_up(house, "embedded:small"):
         conversation, _ = await _converse(house, [f"old word {n}" for n in range(50)])
         _recording(site.script, "question", "One.")
         await _answered(house, "question one", conversation)
@@ -212,7 +184,7 @@ async def test_model_of_this_machine_is_asked_only_when_it_must_be_and_gives_way
 
 
 async def test_short_conversation_is_never_summed_up(site: Site) -> None:
-    async with site.house() as house, open_summarizer(house) as told:
+    async with site.house() as house, summing_up(house) as told:
         _recording(site.script, "short", "One.")
         run = await _answered(house, "short", (await _converse(house, ["hello", "hi"]))[0])
         answered = await house.store.summaries.find_answered(run.id)

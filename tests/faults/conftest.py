@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.faults.lab import Lab
-from tests.support.scripted_model import Replies, ScriptedModel, open_scripted_model, prompted
+from tests.support.scripted_model import Replies, ScriptedModel, open_strict_model, prompted
 from tests.support.server_process import Running
 
 
@@ -52,13 +52,12 @@ class Standing:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def standing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Standing]:
-    async with open_scripted_model() as model:
+    async with open_strict_model() as model:
         model.always(prompted("running summary"), Replies.text("It was about faults."))
         lab = Lab(tmp_path_factory.mktemp("standing"), model, {"READER_TIMEOUT": "2"})
         async with lab.serving() as running:
             yield Standing(lab, running)
             assert await running.stop() == 0
-        assert not model.unscripted, [(request.last_user, request.tools) for request in model.unscripted]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

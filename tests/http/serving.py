@@ -16,6 +16,7 @@ from config.settings import Settings, load_settings
 from server.app import build_app
 from server.listening import address_of, bind
 from server.serving import run_server
+from tests.support.waiting import until
 
 ADMIN_KEY: Final = "admin-key-for-tests"
 USER_KEY: Final = "user-key-for-tests"
@@ -102,6 +103,15 @@ def parse_stream(text: str) -> list[Sent]:
     """Returns the events of a stream; comments and `retry:` are left out."""
     blocks = [dict(line.split(": ", 1) for line in block.splitlines()) for block in text.split("\n\n") if block]
     return [Sent(block["id"], block["event"], block["data"]) for block in blocks if "data" in block]
+
+
+async def servers_settled(client: httpx.AsyncClient) -> None:
+    """Returns once every tool server is up or known to be sick."""
+
+    async def settled() -> bool:
+        return "starting" not in (await client.get("/readyz")).json()["mcp_servers"].values()
+
+    await until(settled)
 
 
 async def converse(client: httpx.AsyncClient, content: str) -> str:

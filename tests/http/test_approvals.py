@@ -4,7 +4,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.http.serving import Json, Served, ended, follow, start_run
+from tests.http.serving import Json, ended, follow, servers_settled, start_run
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, says
 from tests.support.waiting import until
 
@@ -13,12 +13,8 @@ CALCULATE = "/v1/tools/calculator__calculate/invoke"
 
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
-async def servers_are_up(served: Served, user: httpx.AsyncClient) -> None:
-    async def settled() -> bool:
-        states = (await user.get("/readyz")).json()["mcp_servers"].values()
-        return "starting" not in states
-
-    await until(settled)
+async def servers_are_up(user: httpx.AsyncClient) -> None:
+    await servers_settled(user)
 
 
 async def ask_by_hand(client: httpx.AsyncClient, expression: str) -> Json:

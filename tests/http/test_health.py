@@ -6,9 +6,8 @@ import httpx
 import pytest
 
 from server.version import VERSION
-from tests.http.serving import build_settings, open_served
+from tests.http.serving import build_settings, open_served, servers_settled
 from tests.support.scripted_model import ScriptedModel
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,10 +24,7 @@ async def test_monitors_that_only_ask_for_the_head_are_answered(nobody: httpx.As
 
 
 async def test_one_sick_tool_server_is_named_and_does_not_matter(nobody: httpx.AsyncClient) -> None:
-    async def settled() -> bool:
-        return "starting" not in (await nobody.get("/readyz")).json()["mcp_servers"].values()
-
-    await until(settled)
+    await servers_settled(nobody)
     answer = await nobody.get("/readyz")
     assert answer.status_code == 200
     assert answer.json() == {

@@ -4,19 +4,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.http.serving import Served
-from tests.support.waiting import until
+from tests.http.serving import servers_settled
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
-async def servers_are_up(served: Served, user: httpx.AsyncClient) -> None:
-    async def settled() -> bool:
-        states = (await user.get("/readyz")).json()["mcp_servers"].values()
-        return "starting" not in states
-
-    await until(settled)
+async def servers_are_up(user: httpx.AsyncClient) -> None:
+    await servers_settled(user)
 
 
 async def test_tools_are_listed_by_name_with_their_schemas(user: httpx.AsyncClient) -> None:

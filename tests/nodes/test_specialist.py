@@ -1,19 +1,16 @@
 """A specialist's turns with its model and tools: what it is told, what ends it, what it says."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from langchain_core.messages import AnyMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from config.agents import Limits
 from graph.events import RunFailed, StepFailed, ToolCallStarted
-from mcp_config.tools import JsonObject, ToolSpec
-from nodes.models.port import ChatModel, ModelReply, StructuredReply, TextDelta
 from tests.graph.conftest import Stage, agent
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Keeper, Tool, Workbench, returning
+from tests.support.disguised_model import DisguisedModel
 from tests.support.scripted_model import Replies, has_result, says
 
 
@@ -201,36 +198,13 @@ async def test_thoughts_are_reasoning_and_no_part_of_the_answer(stage: Stage) ->
 
 async def test_agent_whose_prompt_does_not_fit_fails_with_what_to_do(stage: Stage) -> None:
     stage.cast(agent("general", prompt="Be careful. " * 1600))
-    stage.models.model = _Small(stage.models.model)
+    stage.models.model = DisguisedModel(stage.models.model, context_tokens=4096)
 
     keeper = await keep(stage, Workbench(), "hello", "general")
 
     failed = next(event for event in keeper.log if isinstance(event, StepFailed))
     assert failed.error.code == "context_exceeded"
     assert "4096" in failed.error.detail
-
-
-@dataclass(frozen=True)
-class _Small:
-    """The same model, but it reads little."""
-
-    model: ChatModel
-    context_tokens: int = 4096
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    async def ready(self) -> None:
-        await self.model.ready()
-
-    def stream(
-        self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncIterator[TextDelta | ModelReply]:
-        return self.model.stream(messages, tools)
-
-    async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
-        return await self.model.structured(messages, name, schema)
 
 
 async def test_calls_beyond_what_is_made_at_once_are_told_to_the_model(stage: Stage) -> None:

@@ -24,7 +24,7 @@ from tests.support.scripted_model import (
     ScriptedRequest,
     has_result,
     offers,
-    open_scripted_model,
+    open_strict_model,
     plans,
     plans_for,
     prompted,
@@ -49,13 +49,12 @@ def plan_well_with_examples(request: ScriptedRequest) -> Reply:
 
 @pytest_asyncio.fixture
 async def model() -> AsyncIterator[ScriptedModel]:
-    async with open_scripted_model() as model:
+    async with open_strict_model() as model:
         script_first_run(model)
         script_dice(model)
         script_inspection(model)
         model.when(plans, plan_well_with_examples)
         yield model
-        assert not model.unscripted, [(request.last_user, request.tools) for request in model.unscripted]
 
 
 def script_first_run(model: ScriptedModel) -> None:

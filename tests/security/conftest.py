@@ -9,14 +9,13 @@ import pytest
 import pytest_asyncio
 
 from tests.security.house import House, open_house
-from tests.support.scripted_model import ScriptedModel, open_scripted_model
+from tests.support.scripted_model import ScriptedModel, open_strict_model
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def model() -> AsyncIterator[ScriptedModel]:
-    async with open_scripted_model() as model:
+    async with open_strict_model() as model:
         yield model
-    assert not model.unscripted, [(request.last_user, request.tools) for request in model.unscripted]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.scripted_model import ScriptedModel, open_scripted_model
+from tests.support.scripted_model import ScriptedModel, open_strict_model
 
 
 @pytest.fixture
 async def scripted_model() -> AsyncIterator[ScriptedModel]:
     """A scripted OpenAI-compatible server. A request that no rule expects fails the test that caused it."""
-    async with open_scripted_model() as model:
+    async with open_strict_model() as model:
         yield model
-    assert not model.unscripted, [(request.last_user, request.tools) for request in model.unscripted]

@@ -40,6 +40,7 @@ __all__ = [
     "has_result",
     "offers",
     "open_scripted_model",
+    "open_strict_model",
     "plans",
     "plans_for",
     "prompted",
@@ -170,6 +171,14 @@ async def open_scripted_model() -> AsyncIterator[ScriptedModel]:
         server.close()
         await model.close()
         await server.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def open_strict_model() -> AsyncIterator[ScriptedModel]:
+    """As `open_scripted_model`, and a request that no rule expected fails whoever leaves."""
+    async with open_scripted_model() as model:
+        yield model
+    assert not model.unscripted, [(request.last_user, request.tools) for request in model.unscripted]
 
 
 _WIRES: Mapping[str, Wire] = {"completions": OpenAIWire(), "chat": OllamaWire()}
