@@ -10,7 +10,7 @@ SHORTEST_KEY: Final = 16
 _FEWEST_CHARACTERS: Final = 6
 """Different ones: `aaaaaaaaaaaaaaaa` is long and no secret."""
 _KNOWN: Final = frozenset(
-    {"changeme", "change-me", "default", "example", "password", "placeholder", "replace", "secret", "test", "your"}
+    {"changeme", "change-me", "default", "example", "holder", "password", "replace", "secret", "test", "your"}
 )
 """What stands for a key in examples. A key made of chance holds none of them together with so little else."""
 

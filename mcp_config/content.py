@@ -101,7 +101,7 @@ def _blob(block: JsonValue) -> Blob | None:
     return None
 
 
-def _decoded(data: JsonValue, media_type: JsonValue, placeholder: str) -> Blob | None:
+def _decoded(data: JsonValue, media_type: JsonValue, stand_in: str) -> Blob | None:
     try:
         content = base64.b64decode(data if isinstance(data, str) else "", validate=True)
     except (binascii.Error, ValueError):
@@ -109,7 +109,7 @@ def _decoded(data: JsonValue, media_type: JsonValue, placeholder: str) -> Blob |
     if not content:
         return None
     known = isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type)
-    return Blob(str(media_type).lower() if known else "application/octet-stream", content, placeholder)
+    return Blob(str(media_type).lower() if known else "application/octet-stream", content, stand_in)
 
 
 def _size(data: JsonValue) -> str:

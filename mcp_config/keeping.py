@@ -34,12 +34,12 @@ async def _keep_blobs(request: ToolCall, result: ToolResult, artifacts: Artifact
     for number, blob in enumerate(result.blobs, start=1):
         artifact_id = artifacts and await artifacts.keep(request, number, blob.media_type, blob.content)
         if artifact_id:
-            content, first = content.replace(blob.placeholder, _named(blob, artifact_id), 1), first or artifact_id
+            content, first = content.replace(blob.stand_in, _named(blob, artifact_id), 1), first or artifact_id
     return replace(result, content=content, artifact_id=first, blobs=())
 
 
 def _named(blob: Blob, artifact_id: str) -> str:
-    return blob.placeholder.replace("not shown here]", f"kept as artifact {artifact_id}]")
+    return blob.stand_in.replace("not shown here]", f"kept as artifact {artifact_id}]")
 
 
 async def _keep_text(request: ToolCall, result: ToolResult, artifacts: Artifacts | None) -> str | None:

@@ -86,7 +86,7 @@ class Blob:
 
     media_type: str
     content: bytes
-    placeholder: str
+    stand_in: str
     """The words in the result's content that stand for it."""
 
 

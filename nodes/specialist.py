@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, InvalidToolCall, ToolCall, ToolMessage
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
@@ -147,25 +147,19 @@ def _check_turns(turns: Sequence[AnyMessage]) -> None:
 
 def _refuse(message: AIMessage) -> list[AnyMessage]:
     """Tells the model of calls that could not even be read, and of those that are too many."""
-    surplus = [
-        ToolMessage(
-            f"The call was not made: at most {MAX_CALLS_AT_ONCE} are made at once. Make it later if need be.",
-            tool_call_id=call["id"] or "",
-            name=call["name"],
-            status="error",
-        )
-        for call in message.tool_calls[MAX_CALLS_AT_ONCE:]
-    ]
+    too_many = f"at most {MAX_CALLS_AT_ONCE} are made at once. Make it later if need be."
+    surplus = [_unmade(call, too_many) for call in message.tool_calls[MAX_CALLS_AT_ONCE:]]
     unreadable = [
-        ToolMessage(
-            f"The call was not made: its arguments are no JSON object ({call['error'] or call['args']}). Correct it.",
-            tool_call_id=call["id"] or "",
-            name=call["name"],
-            status="error",
-        )
+        _unmade(call, f"its arguments are no JSON object ({call['error'] or call['args']}). Correct it.")
         for call in message.invalid_tool_calls
     ]
     return [*surplus, *unreadable]
+
+
+def _unmade(call: ToolCall | InvalidToolCall, why: str) -> ToolMessage:
+    return ToolMessage(
+        f"The call was not made: {why}", tool_call_id=call["id"] or "", name=call["name"], status="error"
+    )
 
 
 def _made(message: AIMessage) -> list[ToolCall]:
