@@ -6,7 +6,7 @@ Both sides may be hostile: the schema is the server's, the arguments are a model
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import regex  # type: ignore[import-untyped]  # not `re`: a match here can be given a time limit
 from jsonschema import Draft202012Validator, FormatChecker
@@ -14,7 +14,6 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
 from pydantic import JsonValue
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
@@ -26,6 +25,10 @@ MAX_DEPTH: Final = 64
 MAX_ARGUMENT_BYTES: Final = 1024 * 1024
 _MAX_COMPLAINTS: Final = 3
 _SHOWN: Final = 200
+
+
+Rule = Callable[..., Iterator[ValidationError] | None]
+"""What a keyword of a schema demands, as jsonschema calls it."""
 
 
 class UnusableSchema(ValueError):
@@ -63,9 +66,8 @@ class ArgumentSchema:
             raise UnusableSchema(f"its schema is wrong at {_pointer(error)}: {error.message[:_SHOWN]}") from None
         _check_references_and_patterns(schema)
         bounded = {key: self._in_time(rule) for key, rule in {**base.VALIDATORS, **self._safe_rules()}.items()}
-        registry: Registry[Any] = EMPTY_REGISTRY  # it retrieves nothing
-        # no types: `extend` makes the class at run time
-        self._validator: Validator = extend(base, bounded)(schema, registry=registry)  # type: ignore[no-untyped-call]
+        # `extend` makes the class at run time, and has no types; the registry retrieves nothing
+        self._validator: Validator = extend(base, bounded)(schema, registry=EMPTY_REGISTRY)  # type: ignore[no-untyped-call]
 
     def complaint(self, arguments: JsonObject) -> str:
         """Returns what is wrong with the arguments in words a model can act on; empty when they fit."""
@@ -92,7 +94,7 @@ class ArgumentSchema:
             return ""
         return build_pointer(first.absolute_path) if first else ""
 
-    def _in_time(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def _in_time(self, rule: Rule) -> Rule:
         def bounded(validator: object, value: object, instance: object, schema: object) -> Iterator[ValidationError]:
             if time.monotonic() > self._ends_at:
                 raise _OutOfTime
@@ -100,7 +102,7 @@ class ArgumentSchema:
 
         return bounded
 
-    def _safe_rules(self) -> Mapping[str, Callable[..., Any]]:
+    def _safe_rules(self) -> Mapping[str, Rule]:
         return {
             "pattern": self._pattern,
             "patternProperties": self._pattern_properties,
