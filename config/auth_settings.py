@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_settings import BaseSettings
 
 from config.api_keys import ApiKey, Role, find_role, parse_api_keys
+from config.setting_types import split
 
 SHARED_ALGORITHMS: Final = frozenset({"HS256", "HS384", "HS512"})
 PUBLIC_ALGORITHMS: Final = frozenset(
@@ -15,10 +16,6 @@ PUBLIC_ALGORITHMS: Final = frozenset(
 )
 _SHORTEST_SECRET: Final = 32
 """Bytes, as RFC 7518 asks of HS256."""
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _parsed_keys(value: object) -> object:
@@ -57,8 +54,8 @@ def _keys_address(value: str) -> str:
     return value
 
 
-Algorithms = Annotated[tuple[Annotated[str, AfterValidator(_algorithm)], ...], BeforeValidator(_split)]
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_split)]
+Algorithms = Annotated[tuple[Annotated[str, AfterValidator(_algorithm)], ...], BeforeValidator(split)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(split)]
 
 
 class AuthSettings(BaseSettings):

@@ -5,7 +5,7 @@ A source of our own, because pydantic's would expand `${NAME}` inside `.env` and
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -27,17 +27,19 @@ class EnvSource(PydanticBaseSettingsSource):
         self._environ = {name: value for name, value in environ.items() if value}
 
     @override
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[object, str, bool]:
         value = self._environ if field_name == _NOT_A_SETTING else self._environ.get(field_name.upper())
         return value, field_name, False
 
     @override
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> dict[str, object]:
         found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
         return {name: value for value, name, _ in found if value is not None}
 
 
-def build_file_values(entries: Iterable[EnvEntry], environ: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
+def build_file_values(
+    entries: Iterable[EnvEntry], environ: Mapping[str, str], names: Iterable[str]
+) -> dict[str, object]:
     """Returns what `.env` gives where the environment does not; `names` are the settings' fields."""
     given = {entry.name: entry.value for entry in entries if entry.value and not environ.get(entry.name)}
     settings = {name: given[name.upper()] for name in names if name.upper() in given and name != _NOT_A_SETTING}

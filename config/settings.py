@@ -8,11 +8,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, assert_never
-from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -24,18 +21,28 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from config.auth_settings import AuthSettings
-from config.checkout import CHECKOUT, from_checkout
-from config.database_url import parse_database_url
+from config.checkout import CHECKOUT
 from config.env_file import load_env_file
 from config.env_source import EnvSource, build_file_values, unknown_entries
 from config.errors import InvalidSettings
+from config.setting_types import (
+    AnyCase,
+    DatabaseUrl,
+    FilePath,
+    FilePaths,
+    Names,
+    PathOrJson,
+    PublicAddress,
+    RedisUrl,
+    Seconds,
+    WebAddress,
+)
 from config.settings_mistakes import Origin, in_order
 
 ENV_FILE: Final = CHECKOUT / ".env"
 
 ModelProvider = Literal["embedded", "openai", "azure", "ollama"]
 
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 EMBEDDED_MODEL: Final = "qwen2.5-coder-1.5b"
 _DEFAULT_MODELS: Final[Mapping[str, str]] = {
     "embedded": EMBEDDED_MODEL,
@@ -45,50 +52,7 @@ _DEFAULT_MODELS: Final[Mapping[str, str]] = {
 }
 
 
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _web_address(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("expected an address that begins with http:// or https://")
-    return value.rstrip("/")
-
-
-def _public_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise ValueError("expected an address that begins with https://, or with http:// and this machine's own name")
-    if parts.query or parts.fragment:
-        raise ValueError("expected an address without ? and #")
-    return value.rstrip("/")
-
-
-def _redis_address(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("expected an address that begins with redis://, rediss:// or unix://")
-    return value
-
-
-def _inline_or_path(value: str) -> str:
-    return value if value.lstrip().startswith("{") else str(from_checkout(Path(value)))
-
-
-FilePath = Annotated[Path, AfterValidator(from_checkout)]
-Names = Annotated[list[str], BeforeValidator(_split)]
-FilePaths = Annotated[list[FilePath], BeforeValidator(_split)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-PublicAddress = Annotated[str, AfterValidator(_public_address)]
-DatabaseUrl = Annotated[str, AfterValidator(parse_database_url)]
-RedisUrl = Annotated[str, AfterValidator(_redis_address)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-
-
-def _default_provider(given: Mapping[str, Any]) -> ModelProvider:
+def _default_provider(given: Mapping[str, object]) -> ModelProvider:
     if given.get("openai_api_key") or given.get("openai_base_url"):
         return "openai"
     if given.get("azure_openai_endpoint"):
@@ -96,10 +60,10 @@ def _default_provider(given: Mapping[str, Any]) -> ModelProvider:
     return "ollama" if given.get("ollama_base_url") else "embedded"
 
 
-def _default_model(checked: Mapping[str, Any]) -> str:
-    provider = checked["model_provider"]
-    deployment: str | None = checked["azure_openai_deployment"] if provider == "azure" else None
-    return deployment or _DEFAULT_MODELS[provider]
+def _default_model(checked: Mapping[str, object]) -> str:
+    provider = str(checked["model_provider"])
+    deployment = checked["azure_openai_deployment"] if provider == "azure" else None
+    return str(deployment or _DEFAULT_MODELS[provider])
 
 
 def _default_model_dir() -> Path:
@@ -120,15 +84,12 @@ class Settings(AuthSettings):
     """A request with a larger body is refused."""
     request_timeout: Seconds = 30
     """Seconds a client may take to send a request: first its headers, then its body."""
-
     public_url: PublicAddress | None = None
     """Where people's browsers reach it: authorization servers send them back there. Unset: `host` and `port`."""
     mcp_allowed_hosts: Names = Field(["localhost", "127.0.0.1", "[::1]"])
     """The names by which MCP clients may reach `/mcp`, with any port; `host` is always one."""
     mcp_allowed_origins: Names = Field(["http://localhost", "http://127.0.0.1"])
     """The web pages from which browsers may reach `/mcp`, with any port."""
-    completions_on_disconnect: Literal["cancel", "detach"] = "cancel"
-    """What becomes of a run when the client of `/v1/chat/completions` that asked for it hangs up."""
 
     # Where it keeps things
     data_dir: FilePath = Path("data")
@@ -170,22 +131,14 @@ class Settings(AuthSettings):
     # Agents and tools
     agents_file: FilePath = Path("config/agents.yaml")
     tool_policies_file: FilePath = Path("config/tool_policies.yaml")
-    mcp_servers: Annotated[str, AfterValidator(_inline_or_path)] = Field("mcp_config/servers.json", repr=False)
+    mcp_servers: PathOrJson = Field("mcp_config/servers.json", repr=False)
     """The path of a file in the `mcpServers` format, or that JSON itself."""
-    tools_lock: FilePath = Path("mcp_config/tools.lock")
-    """Tool definitions that are taken for approved. It is only read: what is approved here is kept in `data_dir`."""
     server_start_timeout: Seconds = 20
     """Seconds an MCP server may take to start."""
     tool_timeout: Seconds = 30
     """Seconds for one tool call where no policy says otherwise."""
-    approval_seconds: float = Field(default=86_400, gt=0, le=31_536_000)
-    """Seconds a person has to approve a tool call that policy asks about; after that it is not made."""
-    run_concurrency: int = Field(default=8, ge=1, le=1000)
-    """Runs at work at the same time; others wait in the queue."""
-    shutdown_grace_seconds: Seconds = 20
-    """Seconds in which the server has stopped after SIGTERM; less than what the container's owner grants."""
-    reader_timeout: Seconds = 30
-    """Seconds a reader of a stream may take nothing before it is dropped; it can resume where it was."""
+    tools_lock: FilePath = Path("mcp_config/tools.lock")
+    """Tool definitions that are taken for approved. It is only read: what is approved here is kept in `data_dir`."""
     sql_agent_database_url: DatabaseUrl | None = Field(default=None, repr=False)
     """The database that the sql tools read; by default the sample shop."""
     docs_folders: FilePaths = Field([Path("README.md"), Path("docs")])
@@ -193,16 +146,28 @@ class Settings(AuthSettings):
     log_folders: FilePaths = Field(default_factory=lambda checked: [checked["data_dir"] / "logs"])
     """The only folders in which the devops tools may read logs."""
 
+    # Runs
+    run_concurrency: int = Field(default=8, ge=1, le=1000)
+    """Runs at work at the same time; others wait in the queue."""
+    approval_seconds: float = Field(default=86_400, gt=0, le=31_536_000)
+    """Seconds a person has to approve a tool call that policy asks about; after that it is not made."""
+    completions_on_disconnect: Literal["cancel", "detach"] = "cancel"
+    """What becomes of a run when the client of `/v1/chat/completions` that asked for it hangs up."""
+    reader_timeout: Seconds = 30
+    """Seconds a reader of a stream may take nothing before it is dropped; it can resume where it was."""
+    shutdown_grace_seconds: Seconds = 20
+    """Seconds in which the server has stopped after SIGTERM; less than what the container's owner grants."""
+
     # Its own log
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
-    log_format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = "console"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = "info"
+    log_format: Annotated[Literal["console", "json"], AnyCase] = "console"
 
     environment: dict[str, str] = Field(default_factory=dict, repr=False, exclude=True)
     """What `${NAME}` in `servers.json` can mean: the environment and `.env`, and the folders above. No setting."""
 
     @model_validator(mode="before")
     @classmethod
-    def _choose_provider(cls, given: dict[str, Any]) -> dict[str, Any]:
+    def _choose_provider(cls, given: dict[str, object]) -> dict[str, object]:
         return {"model_provider": _default_provider(given), **given}
 
     @field_validator("environment")
@@ -255,14 +220,15 @@ class Settings(AuthSettings):
         return init_settings, EnvSource(settings_cls, os.environ)
 
 
-def load_settings(env_file: Path | None = ENV_FILE, **given: Any) -> Settings:  # noqa: ANN401 (any field, checked below)
+def load_settings(env_file: Path | None = ENV_FILE, **given: object) -> Settings:
     """Returns the settings; what is given in code beats the environment, which beats `env_file`.
 
     Raises:
         ConfigError: with a line for each mistake: where it is written, its name, and what was expected.
     """
     entries = load_env_file(env_file) if env_file else []
-    values = build_file_values(entries, os.environ, Settings.model_fields) | given
+    # `Any`: each value is judged below, by its own field
+    values: dict[str, Any] = build_file_values(entries, os.environ, Settings.model_fields) | given
     origin = Origin(env_file, entries, os.environ, given)
     servers = values.get("mcp_servers") or os.environ.get("MCP_SERVERS") or Settings.model_fields["mcp_servers"].default
     mistakes = origin.unknown(unknown_entries(entries, Settings.model_fields, servers), Settings.model_fields)
