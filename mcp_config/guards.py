@@ -1,5 +1,6 @@
 """What the registry is handed to govern with, and what it foresees of a call that is only asked about."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from config.redaction import Redactor
@@ -10,6 +11,10 @@ from mcp_config.quarantine import Quarantine
 from mcp_config.rates import RateLimits
 from mcp_config.tools import Allowance, Artifacts
 from mcp_config.user_sessions import UserSessions
+
+
+async def _heed_nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Guards:
     logins: Logins = field(default_factory=Logins)
     sessions: UserSessions = field(default_factory=UserSessions)
     """Callers' own, with servers that want a credential of each."""
+    heed: Callable[[], Awaitable[None]] = _heed_nothing
+    """Asked before each decision: has policies and agents be what they are by now, whoever changed them."""
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,11 @@ class ToolRegistry(Inventory, ToolBox):
 
     @override
     async def call(self, call: ToolCall, ledger: Ledger, approvals: Approvals | None = None) -> ToolResult:
+        await self._guards.heed()
         refusal = find_refusal(call.caller, call.tool, self._agent_of(call))
         if refusal is None:
             await self.ready([call.tool])
+            await self._guards.heed()
         decision = self._decide(call)  # after the wait: a policy that came meanwhile holds
         wrappers = [audited(self._guards.audit, decision), allowlist(refusal)]
         listed = build_path(wrappers, lambda request: self._call_listed(request, ledger, approvals, decision))
@@ -88,6 +90,7 @@ class ToolRegistry(Inventory, ToolBox):
 
     async def reach(self, call: ToolCall, ledger: Ledger, act: CallTool) -> ToolResult:
         """Takes what is no tool's, such as reading a resource, down the same path; rules know it as `call.tool`."""
+        await self._guards.heed()
         decision = self._decide(call)
         wrappers = [
             audited(self._guards.audit, decision),
@@ -105,6 +108,7 @@ class ToolRegistry(Inventory, ToolBox):
             UnknownTool: no tool of this name is there now.
         """
         await self.ready([call.tool])
+        await self._guards.heed()
         complaint = self._get(call.tool).definition.schema.complaint(call.arguments)
         allowances = await self._guards.rates.look(build_rates(self._policies, call.caller, call.tool))
         return Foresight(self._decide(call), complaint, allowances)
@@ -116,6 +120,7 @@ class ToolRegistry(Inventory, ToolBox):
             UnknownTool: no tool of this name is there now.
         """
         await self.ready([call.tool])
+        await self._guards.heed()
         return find_complaint(call, self._get(call.tool), self._decide(call))
 
     def _decide(self, call: ToolCall) -> Decision:

@@ -25,6 +25,7 @@ from nodes.models.catalog import Models, open_models
 from nodes.routing import build_warm_up
 from server.application import Application
 from server.budgets import Budgets
+from server.changes_elsewhere import ChangesElsewhere
 from server.completions.terms import Terms
 from server.configuration import Configuration, load_configuration
 from server.db.store import Store, open_store
@@ -65,14 +66,16 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
     def find_agent(agent_id: str) -> AgentSpec | None:
         return staff.agents.find_last(agent_id)  # bound below: agents run on tools, and tools ask who may call them
 
+    elsewhere = ChangesElsewhere()
     async with (
         open_sole_use(settings.database_url, settings.data_dir),  # first: another process may be at work there
         _open_ground(settings, configuration) as ground,
-        _open_tooling(ground, find_agent) as tooling,
+        _open_tooling(ground, find_agent, elsewhere) as tooling,
         _open_staff(ground, tooling) as staff,
         _open_work(ground, tooling, staff) as work,
         _open_gateway(ground, tooling, work) as gateway,
     ):
+        elsewhere.watch(staff.policies.renew, staff.agents.renew)
         yield Application(
             credentials=ground.credentials,
             user_credentials=_build_user_credentials(settings, ground.store),
@@ -148,14 +151,14 @@ async def _open_ground(settings: Settings, configuration: Configuration) -> Asyn
 
 
 @asynccontextmanager
-async def _open_tooling(ground: _Ground, find_agent: FindAgent) -> AsyncIterator[_Tooling]:
+async def _open_tooling(ground: _Ground, find_agent: FindAgent, elsewhere: ChangesElsewhere) -> AsyncIterator[_Tooling]:
     settings, store, redactor = ground.settings, ground.store, ground.redactor
     servers, in_file = ground.configuration.servers, ground.configuration.policies
     deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
     shelf = ArtifactShelf(store)
     in_force = await load_policies_in_force(store.policies, in_file)
     async with (
-        _open_guards(settings, store, shelf, redactor) as guards,
+        _open_guards(settings, store, shelf, redactor, elsewhere) as guards,
         open_registry(servers, in_force.policies, find_agent, deadlines, guards) as registry,
         open_memory_store(settings.database_url) as memory_store,
     ):
@@ -209,7 +212,7 @@ async def _open_gateway(ground: _Ground, tooling: _Tooling, work: _Work) -> Asyn
 
 @asynccontextmanager
 async def _open_guards(
-    settings: Settings, store: Store, shelf: ArtifactShelf, redactor: Redactor
+    settings: Settings, store: Store, shelf: ArtifactShelf, redactor: Redactor, elsewhere: ChangesElsewhere
 ) -> AsyncIterator[Guards]:
     audit = CallAudit(store.audit)
     pins = open_quarantine(settings.tools_lock, settings.data_dir / "tools.lock", audit)
@@ -220,7 +223,9 @@ async def _open_guards(
         open_server_logins(settings, store, redactor, audit) as logins,
         open_user_sessions(find, settings.server_start_timeout, logins) as sessions,
     ):
-        yield Guards(audit, rates, quarantine, shelf, redactor=redactor, logins=logins, sessions=sessions)
+        yield Guards(
+            audit, rates, quarantine, shelf, redactor=redactor, logins=logins, sessions=sessions, heed=elsewhere.heed
+        )
 
 
 def _build_user_credentials(settings: Settings, store: Store) -> UserCredentials:

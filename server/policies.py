@@ -52,6 +52,19 @@ class PolicyBook:
         self.warn(self._agents())
         return self._present
 
+    async def renew(self) -> None:
+        """Puts in force what another process has set."""
+        if await self._versions.newest() == self._present.version:
+            return
+        async with self._changing:
+            newest = await self._versions.find_newest()
+            if newest is None or newest.version == self._present.version:
+                return
+            self._present = newest
+            self._tools.govern(newest.policies)
+        _log.info("tool policies were set by another process", version=newest.version)
+        self.warn(self._agents())
+
     async def page(self, query: PageQuery) -> Page[PolicySet]:
         return await self._versions.page(query)
 

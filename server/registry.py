@@ -70,13 +70,23 @@ class AgentRegistry:
         self._deleted: dict[str, AgentSpec] = {}
         self._editions: dict[int, Edition] = {}
         self._building = asyncio.Lock()
+        self._known_revision = 0
+        self._changes = 0
 
     async def seed(self, specs: Sequence[AgentSpec]) -> None:
         """Opens the registry: the file fills it on the first start and has no say afterwards."""
         await self._agents.seed(specs)
-        self._newest = await self._agents.all()
-        known = await self._agents.last_known()
-        self._deleted = {agent_id: spec for agent_id, spec in known.items() if agent_id not in self._newest}
+        await self.renew()
+
+    async def renew(self) -> None:
+        """Reads the agents anew if they have changed, in this process or another."""
+        before, revision = self._changes, await self._agents.revision()
+        if revision == self._known_revision:
+            return
+        newest, known = await self._agents.all(), await self._agents.last_known()
+        if before == self._changes:  # else what was read may be older than what this process has changed meanwhile
+            self._newest, self._known_revision = newest, revision
+            self._deleted = {agent_id: spec for agent_id, spec in known.items() if agent_id not in newest}
 
     def find(self, agent_id: str) -> AgentSpec | None:
         """Returns the agent as it is now, from memory."""
@@ -167,6 +177,7 @@ class AgentRegistry:
                 raise Conflict("agent_needed", f"The agent {agent_id} is needed for planning and cannot be deleted.")
 
         await self._agents.delete(agent_id, check, by)
+        self._changes += 1
         if gone := self._newest.pop(agent_id, None):
             self._deleted[agent_id] = gone
 
@@ -192,6 +203,7 @@ class AgentRegistry:
             return edition
 
     def _take(self, spec: AgentSpec) -> None:
+        self._changes += 1
         self._newest[spec.id] = spec
         self._deleted.pop(spec.id, None)
 

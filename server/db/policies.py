@@ -21,6 +21,11 @@ class PolicyVersions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def newest(self) -> int:
+        """Returns the number of the version that rules; 0 while none was set."""
+        async with self._database.read() as session:
+            return await _newest(session)
+
     async def find_newest(self) -> PolicySet | None:
         """Returns the policies that rule; None while none were set, so that the file's rule."""
         async with self._database.read() as session:

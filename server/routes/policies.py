@@ -16,6 +16,7 @@ router: Final = build_router("/v1/policies", "policies")
 @router.get("", operation_id="get_policies", responses=problems(403))
 async def get_policies(app: App, admin: Admin, response: Response) -> PolicySet:
     """Returns the policies in force, with their version (also as `ETag`); 0 is the file's."""
+    await app.policies.renew()
     return _tagged(app.policies.present, response)
 
 
