@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from http.client import ACCEPTED, NO_CONTENT
 from typing import Final
+from urllib.parse import quote
 
 import httpx
 from httpx_sse import EventSource, SSEError, aconnect_sse
@@ -21,6 +22,7 @@ from server.client_transport import JsonObject, Transport
 from server.resources.agents import Agent, AgentVersion
 from server.resources.approvals import Approval, ApprovalStatus
 from server.resources.conversations import Conversation, Message
+from server.resources.mcp_servers import McpServer, StartedLogin
 from server.resources.pages import Page
 from server.resources.policies import PolicySet
 from server.resources.runs import Run, Step, ToolCall
@@ -162,6 +164,20 @@ class Client(Transport):
             detail = f"{tool} waits for approval ({waiting.rule}): open-agent approvals approve {waiting.id}"
             raise ClientError(ACCEPTED, "approval_required", detail)
         return parsed(ToolCall.model_validate_json, answer.content)
+
+    async def mcp_servers(self) -> list[McpServer]:
+        """Returns the configured tool servers: how they are, and how the logins to them stand."""
+        return [server async for server in self.all_of(Page[McpServer], "/v1/mcp/servers")]
+
+    async def get_mcp_server(self, name: str, *, shared: bool = False) -> McpServer:
+        return await self.send(McpServer, "GET", f"/v1/mcp/servers/{quote(name)}?shared={str(shared).lower()}")
+
+    async def log_in(self, server: str, *, shared: bool = False) -> StartedLogin:
+        """Begins a login: a person opens the address that this returns, within ten minutes."""
+        return await self.send(StartedLogin, "POST", f"/v1/mcp/servers/{quote(server)}/login", {"shared": shared})
+
+    async def log_out(self, server: str, *, shared: bool = False) -> None:
+        await self.exchange("DELETE", f"/v1/mcp/servers/{quote(server)}/login", query={"shared": str(shared).lower()})
 
     async def approvals(
         self, status: ApprovalStatus | None = None, *, run_id: str | None = None, after: str | None = None

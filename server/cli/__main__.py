@@ -21,7 +21,9 @@ COMMANDS: Final[Mapping[str, Listed]] = {
         "server.cli.agents:app", "The agents that answer: what they are and were, and keeping them in a file.", _TALK
     ),
     "tools": Listed(
-        "server.cli.tools:app", "The tools that agents use, calling one by hand, approving their definitions.", _TALK
+        "server.cli.tools:app",
+        "The tools that agents use, calling one by hand, approving their definitions, logging in to servers.",
+        _TALK,
     ),
     "policy": Listed(
         "server.cli.policy:app", "The rules for tool calls: what they are, and what they say of a call.", _TALK

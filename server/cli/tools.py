@@ -9,6 +9,7 @@ import typer
 from pydantic import JsonValue
 from rich.text import Text
 
+from server.cli.logins import list_servers, log_in, log_out
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import stop_with
 from server.cli.tables import build_table, one_line, open_console, print_json, safe
@@ -18,7 +19,7 @@ from server.resources.runs import ToolCall
 from server.resources.tools import Tool
 
 app = typer.Typer(
-    help="The tools that agents use, calling one by hand, approving their definitions.",
+    help="The tools that agents use, calling one by hand, approving their definitions, logging in to servers.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -83,6 +84,9 @@ def call_tool(
 app.command("diff")(diff_tools)
 app.command("approve")(approve_tools)
 app.command("lock")(lock_tools)
+app.command("servers")(list_servers)
+app.command("login")(log_in)
+app.command("logout")(log_out)
 
 
 def _print_arguments(tool: Tool) -> None:

@@ -50,13 +50,14 @@ TheHouse = Annotated[House, Depends(house)]
 @router.get("", operation_id="list_mcp_servers")
 async def list_mcp_servers(app: TheHouse, caller: Caller, page: WantedNames) -> Page[McpServer]:
     """Lists the configured tool servers with how they are, and how the caller's logins to them stand."""
-    servers = [await _resource(app, connection, caller) for connection in app.tools.connections]
+    servers = [await _resource(app, each, _whose(each.config, caller)) for each in app.tools.connections]
     return build_page(sorted(servers, key=lambda server: server.name), lambda server: server.name, page)
 
 
 @router.get("/{name}", operation_id="get_mcp_server", responses=problems(404))
-async def get_mcp_server(app: TheHouse, caller: Caller, name: ServerName) -> McpServer:
-    return await _resource(app, _get_connection(app, name), caller)
+async def get_mcp_server(app: TheHouse, caller: Caller, name: ServerName, shared: Shared = False) -> McpServer:
+    connection = _get_connection(app, name)
+    return await _resource(app, connection, _whose(connection.config, caller, shared=shared))
 
 
 @router.post("/{name}/login", operation_id="log_in_to_mcp_server", responses=problems(400, 403, 404, 409, 413, 415))
@@ -102,14 +103,17 @@ def _owner(config: ServerConfig, caller: Principal, *, shared: bool) -> str:
     if not takes_login(config):
         detail = f"Nobody can log in to {config.name}: its entry says itself how it knows us, or it runs here."
         raise Conflict("login_not_possible", detail)
-    if config.per_user and not shared:
-        return caller.name
-    if caller.role != "admin":
+    owner = _whose(config, caller, shared=shared)
+    if owner == HOUSE and caller.role != "admin":
         raise Forbidden("admin_only", f"All users share the login to {config.name}: it takes an admin to log in.")
-    return HOUSE
+    return owner
 
 
-async def _resource(app: House, connection: Connection, caller: Principal) -> McpServer:
+def _whose(config: ServerConfig, caller: Principal, *, shared: bool = False) -> str:
+    return caller.name if config.per_user and not shared else HOUSE
+
+
+async def _resource(app: House, connection: Connection, owner: str) -> McpServer:
     config, health = connection.config, app.tools.health()[connection.config.name]
     return McpServer(
         name=config.name,
@@ -119,19 +123,20 @@ async def _resource(app: House, connection: Connection, caller: Principal) -> Mc
         tools=health.tools,
         required=health.required,
         sandbox=health.sandbox,
-        login=await _login(app, config, caller),
+        login=await _login(app, config, owner),
     )
 
 
-async def _login(app: House, config: ServerConfig, caller: Principal) -> ServerLogin | None:
+async def _login(app: House, config: ServerConfig, owner: str) -> ServerLogin | None:
     if not takes_login(config):
         return None
-    owner, logins = caller.name if config.per_user else HOUSE, app.tools.logins
+    logins = app.tools.logins
     record, attempt = await logins.find(config, owner), logins.find_attempt(config, owner)
     state = _state(record, attempt)
     detail = build_login_advice(config, owner) if state in ("none", "failed") else ""
     if state == "failed" and attempt:
-        detail = app.redactor.text(f"{attempt.fault}; {detail}")
+        earlier = "an earlier login is still in use; " if record and record.tokens else ""
+        detail = app.redactor.text(f"{attempt.fault}; {earlier}{detail}")
     if state == "logged_in" and record and record.wanted:
         detail = f"it does not allow {record.wanted}; {build_login_advice(config, owner)}"
     return ServerLogin(state=state, per_user=config.per_user, detail=detail)
@@ -140,6 +145,6 @@ async def _login(app: House, config: ServerConfig, caller: Principal) -> ServerL
 def _state(record: LoginRecord | None, attempt: Attempt | None) -> LoginState:
     if attempt is not None and not attempt.ended.is_set():
         return "pending"
-    if record is not None and record.tokens is not None:
-        return "logged_in"
-    return "failed" if attempt is not None and attempt.fault is not None else "none"
+    if attempt is not None and attempt.fault is not None:
+        return "failed"
+    return "logged_in" if record is not None and record.tokens is not None else "none"

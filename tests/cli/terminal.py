@@ -42,6 +42,21 @@ async def run(*arguments: str, env: dict[str, str], stdin: str = "") -> Ran:
     return Ran(process.returncode or 0, out.decode(), err.decode())
 
 
+@asynccontextmanager
+async def open_command(*arguments: str, env: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Yields the command while it runs in a pipe."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *_COMMAND, *arguments, cwd=CHECKOUT, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 class Terminal:
     """A command on a terminal of 80 columns, and all that it has written there."""
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -10,7 +11,10 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from tests.http.serving import ADMIN_KEY, OTHER_KEY, USER_KEY, Json, Served, build_settings, open_served
+from server.gateway_app import build_gateway_app
+from tests.cli.terminal import open_command, surroundings
+from tests.gateway.peer import open_peer, words
+from tests.http.serving import ADMIN_KEY, OTHER_KEY, USER_KEY, Json, Served, build_settings, open_app, open_served
 from tests.support.login_server import LoginServer, open_login_server
 from tests.support.waiting import until
 
@@ -199,3 +203,36 @@ async def test_what_was_revoked_wants_a_login_again_and_is_back_after_one(office
     assert (await invoke(office.uma, "desk__whoami"))["result"] == "robin"
     await office.agree(office.uma, OWN, "umas account")
     assert (await invoke(office.uma, "private__whoami"))["result"] == "umas account"
+
+
+async def test_the_command_waits_until_a_person_has_agreed(office: Office) -> None:
+    office.desk.notary.person = "casey"
+    async with open_command("tools", "login", "desk", env=surroundings(office.served.url)) as command:
+        assert command.stderr is not None
+        while not (line := (await command.stderr.readline()).decode()).startswith("http"):
+            assert line, "it ended without an address"
+        back = urlsplit((await office.browser.get(line.strip())).headers["location"])
+        await office.browser.get(f"{back.path}?{back.query}")
+        printed, _ = await command.communicate()
+    assert (command.returncode, printed) == (0, b"desk: logged in\n")
+    await office.until(SHARED, "ready")
+    assert (await invoke(office.uma, "desk__whoami"))["result"] == "casey"
+
+
+async def test_the_gateway_alone_is_logged_in_also_after_a_restart(office: Office, tmp_path: Path) -> None:
+    given = {"mcp_servers": json.dumps({"mcpServers": {"desk": {"url": office.desk.url}}})}
+    settings = build_settings(tmp_path, "http://127.0.0.1:9/v1", **given)
+    public = build_settings(tmp_path, "http://127.0.0.1:9/v1", public_url="https://agent.example.com/", **given)
+    office.desk.notary.person = "gale"
+    async with open_app(build_gateway_app(settings), settings) as alone, alone.client(ADMIN_KEY) as admin:
+        agree = (await admin.post(f"{SHARED}/login")).json()["authorization_url"]
+        back = urlsplit((await office.browser.get(agree)).headers["location"])
+        assert (await admin.get(f"{back.path}?{back.query}")).status_code == 200
+        assert (await admin.get("/v1/oauth/client.json")).json()["code"] == "not_public"
+    async with open_app(build_gateway_app(public), public) as again, again.client(ADMIN_KEY) as admin:
+        assert (await admin.get(SHARED)).json()["login"]["state"] == "logged_in"
+        async with open_peer(again, ADMIN_KEY) as peer:
+            assert words(await peer.call("desk__whoami")) == "gale"
+        described = (await office.browser.get(f"{again.url}/v1/oauth/client.json")).json()
+        assert described["client_id"] == "https://agent.example.com/v1/oauth/client.json"
+        assert described["redirect_uris"] == ["https://agent.example.com/v1/oauth/callback"]

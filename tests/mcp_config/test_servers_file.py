@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigError, InvalidFile
+from mcp_config.login_terms import OAuth
 from mcp_config.server_config import ServerConfig
 from mcp_config.servers_file import build_servers, load_servers
 
@@ -159,8 +160,33 @@ def test_what_is_each_users_own_stays_to_be_filled_and_is_no_secret_of_the_file(
         ),
         ({"url": "http://h/", "x-open-agent": {"list_headers": {"A": "b"}}}, "`list_headers` goes with"),
         ({"url": "http://h/${user:T}"}, "is no reference"),
+        ({"command": "x", "x-open-agent": {"auth": "oauth"}}, "`auth` goes with `url`"),
+        (
+            {"url": "http://h/", "headers": {"A": "${user:T}"}, "x-open-agent": {"auth": "oauth"}},
+            "`auth` goes with `url`",
+        ),
+        (
+            {"url": "http://h/", "x-open-agent": {"auth": {"client_id": "i", "client_secret": "s"}}},
+            "with the `issuer`",
+        ),
+        ({"url": "http://h/", "x-open-agent": {"auth": {"grant": "client_credentials"}}}, "needs `client_secret`"),
     ],
 )
 def test_what_is_each_users_own_has_its_place_in_headers(entry: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidFile, match=said):
         load_servers(json.dumps({"mcpServers": {"desk": entry}}), {})
+
+
+def test_how_a_server_is_logged_in_to_is_read_with_its_secret_filled_in() -> None:
+    auth = {"client_id": "us", "client_secret": "${DESK_SECRET}", "issuer": "https://a.example", "scopes": ["read"]}
+    entry = {"url": "https://h.example/", "x-open-agent": {"auth": auth}}
+    plain = {"url": "https://p.example/", "x-open-agent": {"auth": "oauth"}}
+    known, unknown = load_servers(
+        json.dumps({"mcpServers": {"desk": entry, "plain": plain}}), {"DESK_SECRET": "filled-in-value"}
+    )
+    assert known.oauth == OAuth(
+        client_id="us", client_secret="filled-in-value", issuer="https://a.example", scopes=("read",)
+    )
+    assert "filled-in-value" in known.secrets
+    assert "filled-in-value" not in repr(known)
+    assert unknown.oauth == OAuth()

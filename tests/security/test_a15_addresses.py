@@ -7,9 +7,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from mcp_config.attempt import LoginFailed
+from mcp_config.login_record import HOUSE
+from mcp_config.logins import Logins
 from mcp_config.public_addresses import is_public
 from mcp_config.server_config import ServerConfig
+from mcp_config.tools import Caller
 from tests.mcp_config.rig import chaos, open_rig
+from tests.support.chaos_http import ChaosHttp, http, open_chaos_http
+from tests.support.login_server import open_login_server
 
 CANARY = "canary of the inner network"
 
@@ -122,3 +128,27 @@ async def test_a15_what_the_entry_grants_is_connected_to() -> None:
             await rig.until("named", "failed")
             await rig.until("in", "failed")
     assert len(asked) >= 2
+
+
+@pytest.mark.parametrize("said", ["http://localhost:{port}/", "http://0x7f.1:{port}/", "http://169.254.169.254/"])
+async def test_a15_metadata_of_a_login_is_no_way_to_an_address_that_was_not_granted(said: str) -> None:
+    async with listener() as (port, asked):
+        challenge = f'WWW-Authenticate: Bearer resource_metadata="{said.format(port=port)}"'
+        async with open_chaos_http(ChaosHttp(refusal=http("401 Unauthorized", challenge))) as chaos:
+            await _refused_to_log_in(f"http://127.0.0.1:{chaos.port}/mcp")
+    assert asked == []
+
+
+@pytest.mark.parametrize("said", ["http://localhost:{port}/", "https://169.254.169.254/"])
+async def test_a15_an_authorization_server_is_no_way_to_an_address_that_was_not_granted(said: str) -> None:
+    async with listener() as (port, asked), open_login_server(issuer=said.format(port=port)) as desk:
+        await _refused_to_log_in(desk.url)
+    assert asked == []
+
+
+async def _refused_to_log_in(url: str) -> None:
+    logins = Logins()
+    config = ServerConfig(name="desk", transport="http", url=url)
+    with pytest.raises(LoginFailed, match="which is not a public address"):
+        await logins.begin(config, HOUSE, Caller("ann", role="admin"))
+    await logins.close()
