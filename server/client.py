@@ -6,9 +6,8 @@ It knows the API's objects and events, and nothing of the server behind them.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from http.client import ACCEPTED, NO_CONTENT
+from http.client import NO_CONTENT
 from typing import Final
-from urllib.parse import quote
 
 import httpx
 from httpx_sse import EventSource, SSEError, aconnect_sse
@@ -18,16 +17,15 @@ from config.agents import Limits
 from config.policies import ToolPolicies
 from graph.events import TERMINAL, RunEvent, run_events
 from server.client_errors import ClientError, parsed, problem_of, unreachable
-from server.client_transport import JsonObject, Transport
+from server.client_tools import ToolClient
+from server.client_transport import JsonObject
 from server.resources.agents import Agent, AgentVersion
 from server.resources.approvals import Approval, ApprovalStatus
 from server.resources.conversations import Conversation, Message
-from server.resources.mcp_servers import McpServer, StartedLogin
 from server.resources.pages import Page
 from server.resources.policies import PolicySet
-from server.resources.runs import Run, Step, ToolCall
+from server.resources.runs import Run, Step
 from server.resources.tokens import MadeToken, NewToken, Token
-from server.resources.tools import Check, Tool, ToolChange
 
 __all__ = ["Client", "ClientError", "open_client"]
 
@@ -44,7 +42,7 @@ class _NothingLeft(Exception):
     """The reader has the terminal event already."""
 
 
-class Client(Transport):
+class Client(ToolClient):
     """The API by method. Every method raises `ClientError`."""
 
     async def create_conversation(
@@ -140,45 +138,6 @@ class Client(Transport):
         """Makes what an agent was at a version its newest one (admins only); one that was deleted is there again."""
         return await self.send(Agent, "POST", f"/v1/agents/{agent_id}/rollback", {"version": version})
 
-    async def tools(self) -> list[Tool]:
-        """Returns the tools of the servers that are up now."""
-        return [tool async for tool in self.all_of(Page[Tool], "/v1/tools")]
-
-    async def get_tool(self, name: str) -> Tool:
-        return await self.send(Tool, "GET", f"/v1/tools/{name}")
-
-    async def tool_changes(self) -> list[ToolChange]:
-        """Returns the definitions of tools that nobody has approved (admins only)."""
-        return [change async for change in self.all_of(Page[ToolChange], "/v1/tools/changes")]
-
-    async def approve_tool(self, tool: str, sha256: str | None = None) -> ToolChange:
-        """Approves a tool's definition, if it is still the one with this hash (admins only)."""
-        return await self.send(ToolChange, "POST", f"/v1/tools/{tool}/approve", {"sha256": sha256})
-
-    async def invoke(self, tool: str, arguments: Mapping[str, JsonValue] | None = None) -> ToolCall:
-        """Calls a tool by hand (admins only), down the path that agents' calls take: schema, policy, deadline."""
-        body: JsonObject = {"arguments": dict(arguments or {})}
-        answer = await self.exchange("POST", f"/v1/tools/{tool}/invoke", body)
-        if answer.status_code == ACCEPTED:
-            waiting = parsed(Approval.model_validate_json, answer.content)
-            detail = f"{tool} waits for approval ({waiting.rule}): open-agent approvals approve {waiting.id}"
-            raise ClientError(ACCEPTED, "approval_required", detail)
-        return parsed(ToolCall.model_validate_json, answer.content)
-
-    async def mcp_servers(self) -> list[McpServer]:
-        """Returns the configured tool servers: how they are, and how the logins to them stand."""
-        return [server async for server in self.all_of(Page[McpServer], "/v1/mcp/servers")]
-
-    async def get_mcp_server(self, name: str, *, shared: bool = False) -> McpServer:
-        return await self.send(McpServer, "GET", f"/v1/mcp/servers/{quote(name)}?shared={str(shared).lower()}")
-
-    async def log_in(self, server: str, *, shared: bool = False) -> StartedLogin:
-        """Begins a login: a person opens the address that this returns, within ten minutes."""
-        return await self.send(StartedLogin, "POST", f"/v1/mcp/servers/{quote(server)}/login", {"shared": shared})
-
-    async def log_out(self, server: str, *, shared: bool = False) -> None:
-        await self.exchange("DELETE", f"/v1/mcp/servers/{quote(server)}/login", query={"shared": str(shared).lower()})
-
     async def approvals(
         self, status: ApprovalStatus | None = None, *, run_id: str | None = None, after: str | None = None
     ) -> Page[Approval]:
@@ -202,11 +161,6 @@ class Client(Transport):
 
     async def _resolve(self, approval_id: str, said: JsonObject) -> Approval:
         return await self.send(Approval, "POST", f"/v1/approvals/{approval_id}", said)
-
-    async def check(self, tool: str, question: Mapping[str, JsonValue]) -> Check:
-        """Says what would become of a call: `question` may hold `arguments`, `agent`, `user`, `role` and `read`."""
-        body: JsonObject = {name: value for name, value in question.items() if value is not None}
-        return await self.send(Check, "POST", f"/v1/tools/{tool}/check", body)
 
     async def make_token(self, new: NewToken) -> MadeToken:
         """Makes an API key (admins only); what it is, is in this answer and nowhere else."""
