@@ -47,8 +47,9 @@ class LongRedaction:
     async def value(self, value: JsonValue) -> JsonValue:
         """Returns structured data redacted: its texts are looked through in one go, and few of them ever change."""
         texts = list(dict.fromkeys(await self._find_texts(value)))
-        changed = {text: await self._text(text) for text in await self._find_doubtful(texts)}
-        return await self._rebuild(value, changed)
+        doubtful = [(text, await self._text(text)) for text in await self._find_doubtful(texts)]
+        # only what changed: a number that was doubtful stays a number
+        return await self._rebuild(value, {text: shown for text, shown in doubtful if shown != text})
 
     async def content(self, content: bytes) -> bytes:
         """Returns a file without the known secrets."""
