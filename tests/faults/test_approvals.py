@@ -20,7 +20,7 @@ from tests.support.scripted_model import Replies, Reply, ScriptedModel, Scripted
 from tests.support.server_process import Running
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 POLICIES: Final = """
 rules:
   - {match: lab__*, verdict: allow}

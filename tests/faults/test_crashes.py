@@ -29,7 +29,7 @@ from tests.support.scripted_model import (
 from tests.support.server_process import Running
 from tests.support.waiting import PATIENCE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 _NEVER = asyncio.Event()
 
 

@@ -17,7 +17,7 @@ from tests.http.serving import converse
 from tests.support.scripted_model import Replies, says
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 BODY = {"agent_id": "general"}
 Moment = Callable[[], Awaitable[object]]
@@ -47,7 +47,6 @@ def _moments(lab: Lab, key: str, posting: asyncio.Task[httpx.Response], extent: 
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(120)
 async def test_retry_after_kill_9_gets_the_one_run(lab: Lab, extent: Extent) -> None:
     lab.model.always(says("just once"), Replies.text("Once."))
     asked: tuple[str, dict[str, str], object] | None = None

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("faults"),
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
 ]
 _MOST_CALLS = 100
 """More than this in one run would be a loop that nobody ends."""

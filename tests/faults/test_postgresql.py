@@ -12,7 +12,7 @@ from tests.faults.lab import Lab, get_run, start, whole_log
 from tests.support.databases import PostgresServer, new_database
 from tests.support.scripted_model import Replies, says
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.mark.exhaustive
@@ -28,7 +28,7 @@ async def test_f18_run_goes_on_after_an_immediate_restart(lab: Lab, postgres_ser
             gate.set()
             began = time.monotonic()
             log = await whole_log(client, run_id)
-            assert time.monotonic() - began < 30  # wide: the machine may be busy
+            assert time.monotonic() - began < 60  # wide: the machine may be busy
             assert (log[-1].type, (await get_run(client, run_id))["attempt"]) == ("run.completed", 1)
             assert (await client.get("/readyz")).status_code == 200
             assert await server.stop() == 0

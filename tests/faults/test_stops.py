@@ -12,7 +12,7 @@ from tests.faults.lab import Lab, get_run, start, whole_log
 from tests.support.scripted_model import Replies, ScriptedModel, says
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 _GRACE = 10
 
 

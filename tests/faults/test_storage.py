@@ -14,7 +14,7 @@ from tests.faults.lab import Lab, start, whole_log
 from tests.support.scripted_model import Replies, ScriptedModel, prompted, says
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @asynccontextmanager
