@@ -28,7 +28,8 @@ from server.resources.runs import NewFork, NewRun, Run
 T = TypeVar("T")
 _LETTING_GO_SECONDS: Final = 5.0
 """What cancelled work is given to let go."""
-_POLL_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 10.0
+"""Who reads a run that is not at work here is woken by whatever this process commits; a look finds what nobody told."""
 
 _log = structlog.stdlib.get_logger("server.engine")
 

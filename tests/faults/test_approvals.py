@@ -27,6 +27,7 @@ rules:
   - {match: lab__act, verdict: ask}
 """
 MOMENTS: Final = ("while it asks", "while it waits", "while it is answered", "while it goes on")
+_PATIENCE: Final = 120
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Visit:
         assert asked.status_code == 202, asked.text
         self.by_hand[f"hand{key}"] = asked.json()["id"]
         if moment != "while it asks":
-            await until(lambda: self.is_status(run_id, "requires_action"))
+            await until(lambda: self.is_status(run_id, "requires_action"), _PATIENCE)
         answering = [self.answer(each["id"]) for each in await self.questions()] if moment in MOMENTS[2:] else []
         tasks = [asyncio.create_task(each) for each in answering]
         if moment == "while it goes on":
@@ -76,7 +77,7 @@ class Visit:
     async def settle(self) -> None:
         """Answers what is still open, twice, and looks at how everything ended."""
         for run_id in self.runs.values():
-            await until(partial(self.is_at_rest, run_id))
+            await until(partial(self.is_at_rest, run_id), _PATIENCE)
         for question in await self.questions():
             codes = await asyncio.gather(*(self.answer(question["id"]) for _ in range(2)))
             assert sorted(codes) == [200, 409]
@@ -100,7 +101,7 @@ class Visit:
             call = (await self.client.get(f"/v1/approvals/{approval_id}")).json()["tool_call"]
             return call is not None and call["status"] != "running"
 
-        await until(made)
+        await until(made, _PATIENCE)
         self.check_effect(key, (await self.client.get(f"/v1/approvals/{approval_id}")).json()["tool_call"]["status"])
 
     def check_effect(self, key: str, status: str) -> None:
