@@ -98,14 +98,15 @@ class EventLog(EventReader):
 
         await self._database.write(work)
 
-    async def claim_anew(self, run_id: str, attempt: int, losses: int) -> int:
+    async def claim_anew(self, run_id: str, attempt: int, losses: int, reopenings: int) -> int:
         """Begins another attempt of a run that its holder keeps; returns its number. Raises: Fenced, Unavailable.
 
-        It may be done again when nobody can say whether it was done: who takes a run from a holder counts a loss, so
-        the next attempt without one is the holder's own.
+        `reopenings` is how often that was done, with this time. It may be done again when nobody can say whether it
+        was done: who takes a run from a holder counts a loss, so the next attempt without one is the holder's own.
         """
         ours = (RunRow.attempt.in_((attempt, attempt + 1)), RunRow.losses == losses, RunRow.status == "running")
-        claim = update(RunRow).where(RunRow.id == run_id, *ours).values(attempt=attempt + 1).returning(RunRow.attempt)
+        next_one = {"attempt": attempt + 1, "reopenings": reopenings}
+        claim = update(RunRow).where(RunRow.id == run_id, *ours).values(next_one).returning(RunRow.attempt)
 
         async def work(session: WriteSession) -> int:
             if (claimed := await session.scalar(claim)) is None:

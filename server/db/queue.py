@@ -31,6 +31,8 @@ class Claim:
     limits: Limits
     attempt: int
     losses: int
+    reopenings: int
+    """How often it was claimed anew because a model broke off in mid-answer."""
     started: bool
     """Whether the log holds events already."""
     cancel_requested: bool
@@ -124,6 +126,7 @@ def _claim(row: RunRow) -> Claim:
         limits=row.limits,
         attempt=row.attempt,
         losses=row.losses,
+        reopenings=row.reopenings,
         started=row.next_seq > 1,
         cancel_requested=row.cancel_requested,
         head_start=row.head_start,

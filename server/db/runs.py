@@ -155,6 +155,7 @@ def _new_row(owner: str, role: Role, conversation_id: str, new: NewRun, revision
         status="queued",
         attempt=0,
         losses=0,
+        reopenings=0,
         next_seq=1,
         cancel_requested=False,
         usage=Usage(),

@@ -111,6 +111,8 @@ class RunRow(Row):
     """The fencing token: every claim raises it, and only the holder of the newest one may write."""
     losses: Mapped[int]
     """How often a process died with this run in its hands."""
+    reopenings: Mapped[int]
+    """How often its holder claimed it anew because a model broke off in mid-answer."""
     next_seq: Mapped[int]
     cancel_requested: Mapped[bool]
     plan: Mapped[Plan | None] = mapped_column(JsonOf(Plan))

@@ -29,7 +29,8 @@ P = ParamSpec("P")
 _MAX_LOSSES: Final = 3
 """A run that was in hand each time the process died is taken for the cause."""
 _MAX_REOPENINGS: Final = 2
-"""How often a run is claimed anew because its model broke off in mid-answer; after that its step fails."""
+"""How often a run is claimed anew because its model broke off in mid-answer, in its whole life; after that its step
+fails."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
@@ -44,7 +45,6 @@ class Carrier:
         self._cancelled = claim.cancel_requested
         self._stopped = False
         self._drain, self._draining = Drain(), False
-        self._reopened = 0
         self._spending = Spending()
         self._last_seq = 0
         """The newest event that is known to be in the log."""
@@ -95,11 +95,10 @@ class Carrier:
 
     async def _claim_anew(self) -> None:
         """Goes on in a new attempt, in which the step whose model broke off starts over. Raises: Fenced."""
-        claim = self._claim
-        attempt = await patiently(self._store.events.claim_anew, claim.run_id, claim.attempt, claim.losses)
-        self._claim = replace(claim, attempt=attempt, started=True)
+        claim, reopenings = self._claim, self._claim.reopenings + 1
+        attempt = await patiently(self._store.events.claim_anew, claim.run_id, claim.attempt, claim.losses, reopenings)
+        self._claim = replace(claim, attempt=attempt, reopenings=reopenings, started=True)
         self._log = self._log.bind(attempt=attempt)
-        self._reopened += 1
         if self._draining:
             self._stopped = True
         self._drain = Drain()
@@ -173,7 +172,7 @@ class Carrier:
             head_start=claim.head_start,
             bounds=self._registry.budgets.bounds(claim.limits),
             spending=self._spending,
-            may_reopen=self._reopened < _MAX_REOPENINGS,
+            may_reopen=claim.reopenings < _MAX_REOPENINGS,
             earlier_calls=await self._store.tool_calls.outcomes(claim.run_id) if claim.attempt > 1 else {},
             used=await self._store.tool_calls.tools_used(claim.run_id) if claim.attempt > 1 else (),
             read=await self._store.tool_calls.tools_read(claim.run_id),

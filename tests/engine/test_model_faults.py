@@ -47,6 +47,21 @@ async def test_model_that_always_breaks_off_is_given_up_by_name(house: House, si
     assert len(site.script.requests) == 3
 
 
+async def test_how_often_a_model_broke_off_is_known_after_a_restart(site: Site) -> None:
+    half, hello = Replies.text("Half an", " answer"), says("hello")
+    site.script.when(hello, half.unfinished(), half.unfinished(), half.stalled(after=1))
+    async with site.house() as house:
+        run = await ask(house, "hello")
+        await site.script.requested(hello, 3)
+    site.script.always(hello, half.unfinished())
+    async with site.house() as house:
+        log = await read_to_end(house, run.id)
+    check_laws(log)
+    end = log[-1]
+    assert isinstance(end, RunFailed)
+    assert (end.error.code, end.attempt, len(site.script.requests)) == ("model_unavailable", 4, 4)
+
+
 async def test_tools_are_not_called_again_when_the_answer_after_them_breaks_off(house: House, site: Site) -> None:
     site.tools["time__now"] = Tool(returning("12:00"))
     site.script.when(has_result("12:00"), Replies.text("It ", "is").reset(after=1), Replies.text("It is noon."))
