@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from pydantic import JsonValue
 
@@ -27,6 +28,8 @@ from server.resources.pages import Page, PageQuery
 
 _KEPT_EDITIONS: Final = 8
 _CAUTIOUS_CONTEXT: Final = 4_096
+
+_log = structlog.stdlib.get_logger("server.registry")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,9 @@ class AgentRegistry:
     async def seed(self, specs: Sequence[AgentSpec]) -> None:
         """Opens the registry: the file fills it on the first start and has no say afterwards."""
         await self._agents.seed(specs)
+        for agent_id, keys in (await self._agents.flaws()).items():
+            told = "an earlier version stored what is not taken any more; see the agent, and set these keys with PATCH"
+            _log.warning(told, agent=agent_id, keys=keys)
         await self.renew()
 
     async def renew(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import Text, and_, delete, func, select, type_coerce, update
 
 from config.agents import AgentSpec
 from mcp_config.audit import Action, AuditEntry
@@ -13,6 +13,7 @@ from server.db.guard_tables import AuditRow
 from server.db.once import Once
 from server.db.paging import page_of, rows_of_page
 from server.db.sessions import ReadSession, WriteSession
+from server.db.stored_agents import find_flaws
 from server.db.tables import AgentRow, AgentVersionRow, RevisionRow
 from server.errors import Conflict, NotFound
 from server.keys import Principal
@@ -162,6 +163,13 @@ class Agents:
     async def last_known(self) -> dict[str, AgentSpec]:
         """Returns the newest version of every agent there is or ever was, by id."""
         return {row.agent_id: row.spec for row in await self._newest(None)}
+
+    async def flaws(self) -> dict[str, list[str]]:
+        """Returns the agents that an earlier version stored with what is not taken any more, and the keys of it."""
+        texts = select(AgentRow.id, type_coerce(AgentRow.spec, Text)).order_by(AgentRow.id)
+        async with self._database.read() as session:
+            found = {agent_id: find_flaws(text) for agent_id, text in await session.execute(texts)}
+        return {agent_id: keys for agent_id, keys in found.items() if keys}
 
     async def _newest(self, revision: int | None) -> Sequence[AgentVersionRow]:
         version = AgentVersionRow

@@ -12,6 +12,7 @@ from config.api_keys import Role
 from graph.events import Failure, Plan, StepKind, Usage
 from graph.forking import HeadStart
 from server.db.columns import JsonOf, Prose, UtcMoment
+from server.db.stored_agents import StoredAgent
 from server.resources.approvals import ApprovalStatus
 from server.resources.conversations import Attachment
 from server.resources.runs import RunStatus, StepStatus, ToolCallStatus
@@ -194,7 +195,7 @@ class AgentRow(Row):
     __tablename__ = "agents"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    spec: Mapped[AgentSpec] = mapped_column(JsonOf(AgentSpec))
+    spec: Mapped[AgentSpec] = mapped_column(StoredAgent())
 
 
 class AgentVersionRow(Row):
@@ -208,7 +209,7 @@ class AgentVersionRow(Row):
     revision: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
     removed_in: Mapped[int | None]
     """The revision from which on there is no such agent, where this was its last version then."""
-    spec: Mapped[AgentSpec] = mapped_column(JsonOf(AgentSpec))
+    spec: Mapped[AgentSpec] = mapped_column(StoredAgent())
 
 
 class ApprovalRow(Row):

@@ -1,9 +1,14 @@
 """The registry: seeded once, changed live, and every revision can be had again."""
 
+import json
+
 import pytest
 from pydantic import JsonValue
+from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from config.agents import AgentSpec
+from server.db.sessions import WriteSession
 from server.errors import ApiError, Conflict, Invalid, NotFound
 from server.resources.pages import PageQuery
 from tests.engine.conftest import AGENTS, House, Site
@@ -28,6 +33,29 @@ async def test_made_agent_is_there_for_the_next_run(house: House, scripted_model
     made = await house.registry.create(agent("poet").model_copy(update={"version": 7}))
     assert made.version == 1
     assert (await final(house, await ask(house, "a poem", agent_id="poet"))).status == "completed"
+
+
+async def test_agents_that_an_earlier_version_stored_blank_are_named_and_answer(
+    site: Site, scripted_model: ScriptedModel
+) -> None:
+    scripted_model.when(prompted("you are a helpful assistant"), Replies.text("Hello."))
+    async with site.house() as house:
+        await house.store.database.write(blank_out)
+    with capture_logs() as logs:
+        async with site.house() as house:
+            read = await house.registry.get("general")
+            assert (await final(house, await ask(house, "hello"))).status == "completed"
+            assert (await house.registry.update("general", {"system_prompt": "Be."})).system_prompt == "Be."
+    warned = [(log["agent"], log["keys"]) for log in logs if "earlier version" in log["event"]]
+    assert warned == [("general", ["name", "description", "system_prompt", "model"])]
+    assert (read.name, read.model, read.description) == ("general", "default", "(It has no description.)")
+
+
+async def blank_out(session: WriteSession) -> None:
+    """Makes of the agent `general` what was taken once."""
+    stored = json.dumps({"id": "general", "name": " ", "description": " ", "system_prompt": "\n", "model": []})
+    await session.execute(text("UPDATE agents SET spec = :spec WHERE id = 'general'"), {"spec": stored})
+    await session.execute(text("UPDATE agent_versions SET spec = :spec WHERE agent_id = 'general'"), {"spec": stored})
 
 
 @pytest.mark.exhaustive
