@@ -28,6 +28,8 @@ class DoneStep(BaseModel):
     agent: str
     task: str
     output: str
+    made_as: str = ""
+    """The step, of this run's forebear, that was really at work, and whose tool calls these are."""
 
 
 class HeadStart(BaseModel):
@@ -64,6 +66,8 @@ class SourceStep:
     task: str
     output: str | None
     """None unless it was completed."""
+    made_as: str = ""
+    """The step that was really at work, where this one was itself taken over; else empty."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ def build_head_start(run_id: str, source: Source, wish: Wish) -> HeadStart | Non
         return None
     plan, before = source.plans[number], _brought_before(source, number)
     outputs = {step.id: step.output for step in source.steps if step.output is not None}
+    made_as = {step.id: step.made_as or step.id for step in source.steps}
     changed = wish.step_id or (plan.steps[0].id if len(plan.steps) == 1 else None)
     alone = len(plan.steps) == 1 and not before
     again = _run_again(plan, outputs, changed if wish.step_id or wish.changes or alone else None)
@@ -109,7 +114,13 @@ def build_head_start(run_id: str, source: Source, wish: Wish) -> HeadStart | Non
     return HeadStart(
         plan=Plan(steps=tuple(_renamed(run_id, step, wish if step.id == changed else Wish()) for step in plan.steps)),
         done=tuple(
-            DoneStep(id=derive_id("step", run_id, step_id), agent=agent, task=task, output=outputs[step_id])
+            DoneStep(
+                id=derive_id("step", run_id, step_id),
+                agent=agent,
+                task=task,
+                output=outputs[step_id],
+                made_as=made_as[step_id],
+            )
             for step_id, agent, task in [*before, *done]
         ),
         replanned=number > 0 or bool(before),

@@ -54,7 +54,8 @@ async def read_head_start(session: ReadSession, source: RunRow, new: NewFork, ru
 
 async def _read_source(session: ReadSession, run: RunRow) -> Source:
     rows = await session.scalars(select(StepRow).where(StepRow.run_id == run.id).order_by(StepRow.first_seq))
-    steps = tuple(SourceStep(row.id, row.kind, row.agent, row.task, row.output) for row in rows)
+    kept = {step.id: step.made_as for step in run.head_start.done} if run.head_start else {}
+    steps = tuple(SourceStep(row.id, row.kind, row.agent, row.task, row.output, kept.get(row.id, "")) for row in rows)
     read = await read_by(session, run)
     if run.agent_id != ROUTER:
         only = tuple(PlannedStep(id=step.id, agent=step.agent, task=step.task) for step in steps)
