@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from mcp_config.connection import ServerHealth
 from mcp_config.quarantine import CHANGED, Quarantine
 from mcp_config.server_config import ServerConfig
+from mcp_config.server_health import ServerHealth
 from mcp_config.tools import ToolResult
 
 

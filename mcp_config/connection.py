@@ -7,12 +7,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Literal, assert_never
+from typing import Final, assert_never
 
-from pydantic import JsonValue
-
-from mcp_config.definitions import Listing, build_listing
+from mcp_config.definitions import Listing
 from mcp_config.errors import (
     CallTimedOut,
     NeverSent,
@@ -22,43 +19,25 @@ from mcp_config.errors import (
     ServerUnavailable,
     ToolError,
 )
+from mcp_config.listing import read_listing
 from mcp_config.live import Abandoned, Live, ToolsChanged
 from mcp_config.patience import Patience
 from mcp_config.pauses import RARE_SECONDS, STABLE_SECONDS, build_pause
 from mcp_config.proof import Proof, no_proof
-from mcp_config.sandbox.grants import Kind
-from mcp_config.sdk import Session, describe_failure, open_session
+from mcp_config.sdk import describe_failure, open_session
 from mcp_config.server_config import ServerConfig
+from mcp_config.server_health import ServerHealth, ServerState
 from mcp_config.talkback import Changed, Client, Ears, Notice
 from mcp_config.tools import JsonObject
 from mcp_config.warden import Warden
 
-ServerState = Literal["starting", "ready", "degraded", "failed", "auth_required", "off"]
-
 _DOWN: Final = frozenset[ServerState](("failed", "auth_required", "off"))
 _MAX_SENT: Final = 3
 """How often a call that the server took no notice of is sent."""
-_MAX_PAGES: Final = 50
-_MAX_TOOLS: Final = 500
 _PING_SECONDS: Final = 1.0
 _REFRESH_SECONDS: Final = 0.5
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ServerHealth:
-    """How a server is. `degraded`: it works, or is being started again, and `detail` says what is amiss.
-
-    `off`: it is not started, for lack of what it needs here; that is no failure. `auth_required`: it wants a login.
-    """
-
-    state: ServerState
-    detail: str = ""
-    tools: int = 0
-    required: bool = False
-    sandbox: Kind = "none"
-    """The one in force."""
 
 
 class Connection:
@@ -169,7 +148,7 @@ class Connection:
             for method, params in self.standing.values():
                 with suppress(RemoteError):
                     await live.session.request(method, params)
-            listing = await self._list(live.session) if _has_tools(live.session.offers) else Listing(())
+            listing = await read_listing(live.session) if _has_tools(live.session.offers) else Listing(())
         except NeverSent:
             raise await live.session.why_lost() from None
         self._live = live
@@ -210,14 +189,14 @@ class Connection:
     async def _refresh(self, live: Live) -> None:
         try:
             async with asyncio.timeout(self._patience.seconds):
-                listing = await self._list(live.session)
+                listing = await read_listing(live.session)
         except TimeoutError:
             raise ServerLost("does not list its tools") from None
         self._offer(listing)
 
     def _offer(self, listing: Listing) -> None:
         self.listing = listing
-        self._turn("degraded" if listing.quarantined else "ready", _put_aside(listing))
+        self._turn("degraded" if listing.quarantined else "ready", listing.complaint)
 
     def _hear(self, notice: Notice) -> None:
         if notice == Changed("tools"):
@@ -231,18 +210,6 @@ class Connection:
         if not self._refresh_due and (live := self._live) is not None:
             self._refresh_due = True
             asyncio.get_running_loop().call_later(_REFRESH_SECONDS, live.mailbox.put_nowait, ToolsChanged())
-
-    async def _list(self, session: Session) -> Listing:
-        entries: list[JsonValue] = []
-        cursor, seen = None, set[str]()
-        for _ in range(_MAX_PAGES):
-            page = await session.list_page(cursor)
-            tools, following = page.get("tools"), page.get("nextCursor")
-            entries += tools if isinstance(tools, list) else []
-            if not isinstance(following, str) or following in seen or len(entries) >= _MAX_TOOLS:
-                break
-            cursor, seen = following, {*seen, following}
-        return build_listing(entries[:_MAX_TOOLS])
 
     def _turn(self, state: ServerState, detail: str) -> None:
         self._state, self._detail = state, detail
@@ -293,8 +260,3 @@ class Connection:
 def _has_tools(offers: JsonObject) -> bool:
     # one that says nothing of itself is asked all the same
     return "tools" in offers or not offers
-
-
-def _put_aside(listing: Listing) -> str:
-    count = len(listing.quarantined)
-    return f"{count} of its tools cannot be used: {'; '.join(listing.quarantined[:5])}" if count else ""

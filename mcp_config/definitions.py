@@ -42,6 +42,12 @@ class Listing:
     tools: tuple[Definition, ...]
     quarantined: tuple[str, ...] = ()
 
+    @property
+    def complaint(self) -> str:
+        """What was put aside, in a line; empty where nothing was."""
+        count = len(self.quarantined)
+        return f"{count} of its tools cannot be used: {'; '.join(self.quarantined[:5])}" if count else ""
+
 
 class _Bad(ValueError): ...
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from config.policies import ToolPolicies
 from mcp_config.confinement import satisfies
-from mcp_config.connection import Connection, ServerHealth
+from mcp_config.connection import Connection
 from mcp_config.decision import build_settings
 from mcp_config.definitions import Definition
 from mcp_config.guards import Guards
@@ -17,6 +17,7 @@ from mcp_config.names import build_tool_name, matches_any, may_match_prefix
 from mcp_config.offering import build_offer
 from mcp_config.path import OfferedTool
 from mcp_config.redacting import redact_spec
+from mcp_config.server_health import ServerHealth
 from mcp_config.tools import ToolSpec
 
 _log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from typing import Final, Literal
 
 from config.api_keys import Role
 from mcp_config.audit import Audit, AuditEntry, Unaudited
-from mcp_config.connection import ServerHealth
 from mcp_config.definitions import Definition
 from mcp_config.pins import Lock, Pin, build_pin, load_lock, write_lock
 from mcp_config.server_config import ServerConfig
+from mcp_config.server_health import ServerHealth
 from mcp_config.suspicions import find_suspicions
 from mcp_config.tools import JsonObject
 
