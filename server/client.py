@@ -3,20 +3,18 @@
 It knows the API's objects and events, and nothing of the server behind them.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
-from http.client import NO_CONTENT
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 import httpx
-from httpx_sse import EventSource, SSEError, aconnect_sse
 from pydantic import JsonValue
 
 from config.agents import Limits
 from config.policies import ToolPolicies
-from graph.events import TERMINAL, RunEvent, run_events
-from server.client_errors import ClientError, parsed, problem_of, unreachable
+from graph.events import RunEvent
+from server.client_errors import ClientError
+from server.client_events import EventClient
 from server.client_tools import ToolClient
 from server.client_transport import JsonObject
 from server.resources.agents import Agent, AgentVersion
@@ -29,20 +27,11 @@ from server.resources.tokens import MadeToken, NewToken, Token
 
 __all__ = ["Client", "ClientError", "open_client"]
 
-_PATIENCE: Final = 8
-"""Attempts in a row that may bring nothing before a broken stream is given up: about half a minute."""
-_SLOWEST_RETRY: Final = 8.0
 _TIMEOUT: Final = httpx.Timeout(60, connect=5)
 """Streams have a heartbeat every 10 s; tools that are called by hand take up to their own deadline."""
-_AWAY: Final = frozenset({502, 503, 504})
-"""What proxies, and a server that is just starting or stopping, answer."""
 
 
-class _NothingLeft(Exception):
-    """The reader has the terminal event already."""
-
-
-class Client(ToolClient):
+class Client(ToolClient, EventClient):
     """The API by method. Every method raises `ClientError`."""
 
     async def create_conversation(
@@ -197,52 +186,6 @@ class Client(ToolClient):
             async for event in events:
                 yield event
 
-    async def events(
-        self, run_id: str, after: int = 0, *, until_waiting: bool = False
-    ) -> AsyncGenerator[RunEvent, None]:
-        """Yields every event after the one with that `seq`, to the terminal one, each exactly once; with
-        `until_waiting` only to where the run waits for an approval.
-
-        A connection that is lost is taken up again where it broke, for as long as the server can be reached.
-        """
-        silent = 0
-        while silent < _PATIENCE:
-            seen = after
-            try:
-                async with aclosing(self._read_on(run_id, after, until_waiting=until_waiting)) as events:
-                    async for event in events:
-                        after = event.seq
-                        yield event
-                        if event.type in TERMINAL:
-                            return
-            except _NothingLeft:
-                return
-            if until_waiting and await self._waits(run_id):
-                return
-            silent = 0 if after > seen else silent + 1
-            await asyncio.sleep(min(_SLOWEST_RETRY, 0.1 * 2**silent))
-        raise unreachable(self.http, f"the events of {run_id} stopped")
-
-    async def _waits(self, run_id: str) -> bool:
-        with suppress(ClientError):  # whoever reads on meets the same trouble, and has patience
-            return (await self.get_run(run_id)).status == "requires_action"
-        return False
-
-    async def _read_on(self, run_id: str, after: int, *, until_waiting: bool) -> AsyncGenerator[RunEvent, None]:
-        """Yields events until the connection ends, however it ends."""
-        headers = {"Last-Event-ID": str(after)} if after else {}
-        path = f"/v1/runs/{run_id}/events{'?until_waiting=true' if until_waiting else ''}"
-        with suppress(httpx.TransportError, SSEError):
-            async with aconnect_sse(self.http, "GET", path, headers=headers) as source:
-                if source.response.status_code == NO_CONTENT:
-                    raise _NothingLeft
-                await _refuse_problem(source)
-                async for message in source.aiter_sse():
-                    if message.event == "error":  # said outside the log: this reading broke, the run goes on
-                        return
-                    if message.data and (event := parsed(run_events.validate_json, message.data)).seq > after:
-                        yield event
-
 
 @asynccontextmanager
 async def open_client(base_url: str, api_key: str) -> AsyncIterator[Client]:
@@ -258,13 +201,3 @@ async def open_client(base_url: str, api_key: str) -> AsyncIterator[Client]:
 
 def _limited(limits: Limits | None) -> JsonObject:
     return {"limits": limits.model_dump(exclude_none=True)} if limits else {}
-
-
-async def _refuse_problem(source: EventSource) -> None:
-    """Raises what the server says, unless it is only away for a moment: then the stream counts as lost."""
-    answer = source.response
-    if answer.status_code in _AWAY:
-        raise SSEError(f"status {answer.status_code}")
-    if not answer.is_success:
-        await answer.aread()
-        raise problem_of(answer)
