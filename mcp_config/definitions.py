@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from mcp_config.names import MAX_DESCRIPTION, clean_text
 from mcp_config.pins import PARTS, Pin, build_pin
+from mcp_config.presentation import build_presentation, build_title
 from mcp_config.schema import ArgumentSchema, UnusableSchema
 from mcp_config.tools import JsonObject
 
@@ -27,6 +28,8 @@ class Definition:
     annotations: Mapping[str, JsonValue] = field(default_factory=dict)
     promise: ArgumentSchema | None = None
     """What it says its structured results are like, if that can be applied."""
+    shown: JsonObject = field(default_factory=dict)
+    """What MCP clients are shown beside: title, output schema, icons, `_meta`."""
     source: JsonObject = field(default_factory=dict)
     """What is pinned, as the server sent it."""
 
@@ -79,7 +82,9 @@ def _read(entry: JsonValue) -> Definition:
         raise _Bad(f"its definition is longer than {_MAX_BYTES // 1024} KiB")
     shown = clean_text(description, MAX_DESCRIPTION) if isinstance(description, str) else ""
     source: JsonObject = {part: entry[part] for part in PARTS if part in entry}
-    return Definition(name, shown, ArgumentSchema(schema), _hints(annotations), _find_promise(entry), source)
+    promise = _find_promise(entry)
+    beside = build_presentation(entry, promises=promise is not None)
+    return Definition(name, shown, ArgumentSchema(schema), _hints(annotations), promise, beside, source)
 
 
 def _find_promise(entry: JsonObject) -> ArgumentSchema | None:
@@ -92,7 +97,8 @@ def _find_promise(entry: JsonObject) -> ArgumentSchema | None:
 
 def _hints(annotations: JsonValue) -> JsonObject:
     hints = annotations if isinstance(annotations, dict) else {}
-    return {key: hint for key, hint in hints.items() if key.endswith("Hint") and isinstance(hint, bool)}
+    title: JsonObject = {"title": shown} if (shown := build_title(hints.get("title"))) else {}
+    return title | {key: hint for key, hint in hints.items() if key.endswith("Hint") and isinstance(hint, bool)}
 
 
 def _shown_name(entry: JsonValue, position: int) -> str:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pydantic import JsonValue
+
 from config.policies import ToolPolicies
 from mcp_config.confinement import satisfies
 from mcp_config.connection import Connection
@@ -77,6 +79,13 @@ class Inventory:
     def get(self, name: str) -> ToolSpec:
         """Raises: UnknownTool."""
         return self._get(name).spec
+
+    def breaks_promise(self, name: str, structured: JsonValue) -> bool:
+        """Tells whether the tool's output schema promises something else than this."""
+        promise = self._tools[name].definition.promise if name in self._tools else None
+        if promise is None:
+            return False
+        return not isinstance(structured, dict) or bool(promise.complaint(structured))
 
     def health(self) -> dict[str, ServerHealth]:
         return {one.config.name: self.quarantine.judge(one.config.name, one.health) for one in self._connections}

@@ -44,6 +44,7 @@ def redact_spec(redactor: Redactor, spec: ToolSpec) -> ToolSpec:
         input_schema=cast(JsonObject, redactor.value(spec.input_schema)),
         model_schema=cast(JsonObject, redactor.value(spec.model_schema)),
         annotations=cast(JsonObject, redactor.value(dict(spec.annotations))),
+        shown=cast(JsonObject, redactor.value(dict(spec.shown))),
     )
 
 

@@ -1,9 +1,12 @@
 """A tool as the registry offers it: its server's definition, under our name and our policies. Pure."""
 
+from typing import cast
+
 from config.policies import ToolSettings
 from mcp_config.definitions import Definition
 from mcp_config.model_schema import build_model_schema
-from mcp_config.tools import ToolSpec
+from mcp_config.presentation import clean_words
+from mcp_config.tools import JsonObject, ToolSpec
 
 
 def build_spec(name: str, server: str, definition: Definition, settings: ToolSettings, repeats: bool) -> ToolSpec:
@@ -15,9 +18,10 @@ def build_spec(name: str, server: str, definition: Definition, settings: ToolSet
         server=server,
         original_name=definition.name,
         description=definition.description,
-        input_schema=definition.schema.schema,
+        input_schema=cast(JsonObject, clean_words(definition.schema.schema)),
         model_schema=build_model_schema(definition.schema.schema),
         annotations=hints,
+        shown=definition.shown,
         return_direct=bool(settings.return_direct),
         after=settings.after,
         untrusted="untrusted_input" in (settings.tags or ()),

@@ -24,11 +24,13 @@ class ToolSpec:
     """What the server itself calls it; used for dispatch."""
     description: str
     input_schema: JsonObject
-    """As the server gave it: arguments are validated against this."""
+    """As the server gave it, but for what nobody sees in its words."""
     model_schema: JsonObject
     """The normalised copy a model may be given."""
     annotations: Mapping[str, JsonValue] = field(default_factory=dict)
     """The server's own hints (`readOnlyHint`, `idempotentHint`, …): claims, never proofs."""
+    shown: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What MCP clients are shown beside: title, output schema, icons, `_meta`."""
     return_direct: bool = False
     """The result is the step's answer and is not fed back to the model (from policy)."""
     after: str | None = None

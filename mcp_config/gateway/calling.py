@@ -1,7 +1,7 @@
 """Tools at the gateway: listed as the registry offers them, called down the governed path."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mcp import types
@@ -16,6 +16,7 @@ from mcp_config.gateway.visit import Sessions, build_answer, caller_of
 from mcp_config.tools import JsonObject, Ledger, ToolCall, ToolResult, ToolSpec
 
 _CODE: Final = "open-agent/error_code"
+_NOT_AS_PROMISED: Final = "result_not_as_promised"
 _APPROVAL: Final = "open-agent/approval_id"
 
 
@@ -44,6 +45,7 @@ class Tools:
 
     def _listed(self, spec: ToolSpec) -> JsonObject:
         return {
+            **spec.shown,
             "name": self._face.shown_name(spec),
             "description": spec.description,
             "inputSchema": spec.input_schema,
@@ -59,6 +61,9 @@ class Tools:
             tool = self._face.governed_name(asked.name)
             call = ToolCall(new_id("call"), tool, asked.arguments or {}, caller_of(context), client=client)
             result = await self._finish(call, asking)
+        if result.status == "ok" and self._face.registry.breaks_promise(tool, result.structured):
+            # clients refuse such a result, or believe what is not so: what was hidden or cut off is no number any more
+            result = replace(result, status="error", error_code=_NOT_AS_PROMISED, structured=None)
         return _answer(result, later.approval_id if later else None)
 
     async def _finish(self, call: ToolCall, asking: Asking) -> ToolResult:

@@ -34,6 +34,41 @@ async def test_all_tools_are_offered_by_prefixed_names_and_one_servers_by_its_ow
         assert words(await one.call("echo", text="hello")) == "hello"
 
 
+async def test_a_tool_is_shown_as_its_server_shows_it_but_for_what_nobody_should_see(served: Served) -> None:
+    async with open_peer(served, USER_KEY) as peer:
+        [shown] = [tool for tool in (await peer.session.list_tools()).tools if tool.name == "complete__measure"]
+        assert shown.model_dump(by_alias=True, exclude_none=True, mode="json") == {
+            "name": "complete__measure",
+            "title": "Measure it",
+            "description": "The tool measure.",
+            "inputSchema": {
+                "type": "object",
+                "properties": {"measured": {"type": "object", "description": "What comes back."}},
+                "required": ["measured"],
+            },
+            "outputSchema": {
+                "type": "object",
+                "properties": {"degrees": {"type": "number", "description": "How warm"}, "note": {"type": "string"}},
+                "required": ["degrees"],
+            },
+            "annotations": {
+                "title": "Measuring",
+                "readOnlyHint": True,
+                "idempotentHint": True,
+                "openWorldHint": False,
+            },
+            "icons": [{"src": "https://example.com/a.png", "mimeType": "image/png", "sizes": ["48x48"]}],
+            "_meta": {"example.com/unit": "celsius", "example.com/token": HIDDEN},
+        }
+        # the official client holds results to the schema
+        given = {"degrees": 21.5, "note": f"by {CANARY}"}
+        measured = await peer.call("complete__measure", measured=given)
+        assert (measured.isError, measured.structuredContent) == (False, {"degrees": 21.5, "note": f"by {HIDDEN}"})
+        broken = await peer.call("complete__measure", measured={"degrees": "warm"})
+        assert (broken.isError, code(broken), broken.structuredContent) == (True, "result_not_as_promised", None)
+        assert words(broken) == '{"degrees": "warm"}'
+
+
 @pytest.mark.exhaustive
 async def test_calls_are_denied_checked_and_written_down_like_all_others(served: Served) -> None:
     async with open_peer(served, USER_KEY) as peer, served.client(ADMIN_KEY) as admin:

@@ -1,8 +1,8 @@
 """An MCP server over stdio with everything there is to forward: `python complete_server.py`. Standard library only.
 
 It offers by name what the public conformance suite asks of a server (`complete_server.json`), and for our own tests
-`record` (what the process was given), `hold` (waits to be cancelled; `held` tells of it), `touch` (a resource changes)
-and `grow` (one more tool). Calls run side by side, each on a thread.
+`measure` (has all that a definition can have), `record` (what the process was given), `hold` (waits to be cancelled;
+`held` tells of it), `touch` (a resource changes) and `grow` (one more tool). Calls run side by side, each on a thread.
 """
 
 import json
@@ -113,10 +113,11 @@ class Server:
     # ------------------------------------------------------------------ what it has
     def tools(self) -> list[Json]:
         grown = [f"grown_{each}" for each in range(self.grown)]
-        return [
+        named = [
             {"name": name, "description": f"The tool {name}.", "inputSchema": OFFERS["schemas"].get(name, EMPTY)}
             for name in [*FIXED, *self.acts(), *grown]
         ]
+        return [*named, OFFERS["measure"]]
 
     def prompts(self, params: Json, number: object) -> Json:
         """In two pages."""
@@ -175,6 +176,9 @@ class Server:
         name, arguments = str(params["name"]), params.get("arguments")
         if name in FIXED:
             return {"content": FIXED[name]}
+        if name == "measure":
+            measured = arguments.get("measured") if isinstance(arguments, dict) else None
+            return {"content": [text(json.dumps(measured))], "structuredContent": measured}
         meta = params.get("_meta")
         act = self.acts().get(name, self.nothing)
         try:
