@@ -1,8 +1,10 @@
 """An HTTP client for MCP servers that gathers no more than the cap. Uses no proxy or credential of our environment."""
 
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Final
 
 import httpcore
@@ -42,13 +44,19 @@ class _BoundedStream(httpx.AsyncByteStream):
         await self._stream.aclose()
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Reads whom to trust once: that takes longer than a whole session with a server near by."""
+    return httpx.create_ssl_context()
+
+
 class _BoundedTransport(httpx.AsyncHTTPTransport):
     def __init__(self, too_long: Callable[[], None], check: Check) -> None:
-        super().__init__()
+        super().__init__(verify=_trusted())
         self._too_long = too_long
         # private, but httpx takes no network of one's own, and only there are the addresses seen
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=_trusted(),
             network_backend=GuardedBackend(check, httpcore.AnyIOBackend()),
         )
 

@@ -23,7 +23,7 @@ from server.routes.dependencies import WantedNames, build_router, problems
 from server.routes.paging import build_page
 
 router: Final = build_router("/v1/mcp/servers", "mcp servers")
-ServerName = Annotated[str, Path(min_length=1, max_length=200, examples=["linear"])]
+ServerName = Annotated[str, Path(pattern=r"^[^/\x00-\x1f.][^/\x00-\x1f]{0,199}$", examples=["linear"])]
 Shared = Annotated[bool, Query(description="Of the session that lists what the server offers (admins only).")]
 _NO_STORE: Final = "no-store"
 _OWN: Final = NewLogin()

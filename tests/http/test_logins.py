@@ -64,6 +64,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
     async with open_login_server() as desk:
         entries: Json = {
             "desk": {"url": desk.url},
+            "keyed": {"url": desk.url, "headers": {"Authorization": "Bearer of-the-entry"}},
             "private": {"url": desk.url, "x-open-agent": {"auth": {"per_user": True}}},
         }
         given = {"mcp_servers": json.dumps({"mcpServers": entries}), "public_url": "http://127.0.0.1:4321"}
@@ -103,6 +104,8 @@ async def test_what_users_share_is_an_admins_to_log_in_to(office: Office) -> Non
         assert (answer.status_code, answer.json()["code"]) == (403, "admin_only")
     own = await office.uma.post(f"{OWN}/login", json={"shared": True})
     assert (own.status_code, own.json()["code"]) == (403, "admin_only")
+    keyed = await office.admin.post("/v1/mcp/servers/keyed/login")
+    assert (keyed.status_code, keyed.json()["code"]) == (409, "login_not_possible")
     unknown = await office.admin.post("/v1/mcp/servers/nowhere/login")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_server")
 

@@ -130,6 +130,7 @@ async def test_a15_what_the_entry_grants_is_connected_to() -> None:
     assert len(asked) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["http://localhost:{port}/", "http://0x7f.1:{port}/", "http://169.254.169.254/"])
 async def test_a15_metadata_of_a_login_is_no_way_to_an_address_that_was_not_granted(said: str) -> None:
     async with listener() as (port, asked):
@@ -139,6 +140,7 @@ async def test_a15_metadata_of_a_login_is_no_way_to_an_address_that_was_not_gran
     assert asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["http://localhost:{port}/", "https://169.254.169.254/"])
 async def test_a15_an_authorization_server_is_no_way_to_an_address_that_was_not_granted(said: str) -> None:
     async with listener() as (port, asked), open_login_server(issuer=said.format(port=port)) as desk:

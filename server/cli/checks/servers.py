@@ -6,6 +6,7 @@ from typing import Final
 from config.policies import ToolPolicies
 from config.settings import Settings
 from mcp_config.inventory import Deadlines
+from mcp_config.login_advice import takes_login
 from mcp_config.registry import open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.server_health import ServerHealth
@@ -37,5 +38,7 @@ def _finding(server: ServerConfig, health: ServerHealth, patience: float) -> Fin
             return fault(part, f"did not start within {patience:g} s: see its own log, or raise SERVER_START_TIMEOUT")
         case "off" if not server.required:
             return note(part, f"{health.detail}: {_REST}")
+        case "auth_required" if takes_login(server):
+            return note(part, "wants a login; `open-agent tools servers` says whether the running server has one")
         case "failed" | "auth_required" | "off":
             return fault(part, f"{health.detail}: mend its entry in the servers file, or take it out")
