@@ -145,3 +145,9 @@ def test_make_help_names_what_people_do() -> None:
     shown = subprocess.run(["make", "help"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
     said = set(re.findall(r"^  make ([a-z-]+) +\S", shown, re.MULTILINE))
     assert {"run", "test", "check", "fix", "test-model", "eval", "lock", "clean", "help", "install"} <= said
+
+
+def test_the_changelog_says_nothing_twice() -> None:
+    """Merges leave both versions of an entry that was moved or changed."""
+    openings = [line[:40] for line in text_of(Path("CHANGELOG.md")).splitlines() if line.startswith("- ")]
+    assert [opening for opening in dict.fromkeys(openings) if openings.count(opening) > 1] == []
