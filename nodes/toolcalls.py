@@ -7,7 +7,7 @@ from typing import Final, Literal
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 
-from mcp_config.tools import ToolCall, ToolResult, ToolSpec
+from mcp_config.tools import JsonObject, ToolCall, ToolResult, ToolSpec
 from nodes.approvals import RunApprovals
 from nodes.context import RunContext
 from nodes.facts import Said, StepOpened
@@ -26,6 +26,10 @@ _LOST: Final = ToolResult(
     "Say so to the user; do not make it again unless it can be checked that it had no effect.",
     "outcome_unknown",
 )
+
+
+_DIRECT: Final = {"return_direct": True}
+"""On a message that is the step's answer as it is."""
 
 
 async def run_tool_call(task: ToolTask, runtime: Runtime[RunContext]) -> Update:
@@ -48,11 +52,7 @@ async def run_tool_call(task: ToolTask, runtime: Runtime[RunContext]) -> Update:
     ledger, approvals = StreamLedger(step["id"], write, context.acknowledged), RunApprovals(step["id"], write, context)
     result = await _result_of(call, spec, ledger, approvals)
     direct = spec is not None and spec.return_direct and result.status == "ok"
-    content = result.content or f"(no output; status: {result.status})"
-    if spec is not None and spec.untrusted and (result.status == "ok" or result.error_code == "tool_error"):
-        content = mark_as_data(call.tool, content)
-    if (edited := approvals.edited(call)) is not None and not direct:
-        content = f"[A person approved this call with other arguments: {json.dumps(edited)}]\n\n{content}"
+    content = _told(result, spec, None if direct else approvals.edited(call))
     if task["repeats"]:
         content = f"{content}\n\n{_again(made=True)}"
     return {"turns": [_message(call, "success" if result.status == "ok" else "error", content, direct=direct)]}
@@ -73,9 +73,6 @@ def answers_directly(turns: Sequence[AnyMessage]) -> str | None:
         elif isinstance(turn, ToolMessage) and turn.artifact == _DIRECT:
             newest.append(turn.text)
     return "\n\n".join(newest) if newest else None
-
-
-_DIRECT: Final = {"return_direct": True}
 
 
 def _find_spec(context: RunContext, agent: str, tool: str) -> ToolSpec | None:
@@ -100,6 +97,16 @@ async def _result_of(
         context.read.add(call.tool)
     ledger.settle(call, result)
     return result
+
+
+def _told(result: ToolResult, spec: ToolSpec | None, edited: JsonObject | None) -> str:
+    """Returns what the model reads: strangers' words as data, below what a person changed about the call."""
+    content = result.content or f"(no output; status: {result.status})"
+    if spec is not None and spec.untrusted and (result.status == "ok" or result.error_code == "tool_error"):
+        content = mark_as_data(spec.name, content)
+    if edited is not None:
+        content = f"[A person approved this call with other arguments: {json.dumps(edited)}]\n\n{content}"
+    return content
 
 
 def _again(*, made: bool) -> str:
