@@ -6,9 +6,15 @@ from typing import Final
 
 from sqlalchemy import literal, select
 
+from graph.events import Usage
+from nodes.models.port import Usage as Taken
+from server.db.conversations import get_conversation
 from server.db.database import Database
+from server.db.paging import rows_of_page
 from server.db.sessions import WriteSession
 from server.db.tables import MessageRow, RunRow, SummaryRow
+from server.resources.conversations import ConversationSummary
+from server.resources.pages import Page, PageQuery
 
 LOOK_BACK: Final = 200
 """Messages above one in which its summary is looked for: one further up has been outrun by what was said since."""
@@ -46,14 +52,24 @@ class Summaries:
             row = await session.scalar(rows)
             return Summary(row.message_id, row.content) if row else None
 
-    async def keep(self, conversation_id: str, summary: Summary, tokens: tuple[int, int]) -> None:
-        """Stores a summary with the tokens, in and out, that it took. One that is there already stays."""
+    async def page(self, owner: str, conversation_id: str, query: PageQuery) -> Page[ConversationSummary]:
+        """Raises: NotFound."""
+        rows = select(SummaryRow).where(SummaryRow.conversation_id == conversation_id)
+        async with self._database.read() as session:
+            await get_conversation(session, owner, conversation_id)
+            found, has_more = await rows_of_page(session, rows, SummaryRow.message_id, query)
+        ids = [row.message_id for row in found]
+        return Page.of([_resource(row) for row in found], ids, has_more=has_more)
+
+    async def keep(self, conversation_id: str, summary: Summary, taken: Taken) -> None:
+        """Stores a summary with what it took. One that is there already stays."""
         row = SummaryRow(
             message_id=summary.message_id,
             conversation_id=conversation_id,
             content=summary.content,
-            input_tokens=tokens[0],
-            output_tokens=tokens[1],
+            input_tokens=taken.input_tokens,
+            output_tokens=taken.output_tokens,
+            usage_estimated=taken.estimated,
             created_at=datetime.now(UTC),
         )
 
@@ -71,3 +87,14 @@ class Summaries:
             if row is None or row.message_id is None:
                 return None
             return Answered(row.conversation_id, row.agent_id, row.revision, row.message_id)
+
+
+def _resource(row: SummaryRow) -> ConversationSummary:
+    total = row.input_tokens + row.output_tokens
+    return ConversationSummary(
+        message_id=row.message_id,
+        content=row.content,
+        usage=Usage(input_tokens=row.input_tokens, output_tokens=row.output_tokens, total_tokens=total),
+        usage_estimated=row.usage_estimated,
+        created_at=row.created_at,
+    )

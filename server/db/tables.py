@@ -274,4 +274,5 @@ class SummaryRow(Row):
     input_tokens: Mapped[int]
     output_tokens: Mapped[int]
     """What making it took: it belongs to no run's usage."""
+    usage_estimated: Mapped[bool]
     created_at: Mapped[datetime]

@@ -14,7 +14,7 @@ import structlog
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from config.prompts import load_prompt
-from nodes.models.port import ChatModel, ModelError, ModelReply, Usage
+from nodes.models.port import NO_USAGE, ChatModel, ModelError, ModelReply, Usage
 from nodes.window import count_tokens, cut, cut_together
 from server.db.feed import LoggedEvent
 from server.db.store import Store
@@ -96,11 +96,13 @@ class Summarizer:
         self._giving_way = asyncio.current_task() if near else None
         try:
             text, usage = await _ask(model, known.content if known else "", folded)
+        except ModelError as error:
+            self._spent(error.usage)
+            raise
         finally:
             self._giving_way = None
         self._spent(usage)
-        tokens = (usage.input_tokens, usage.output_tokens)
-        await self._store.summaries.keep(answered.conversation_id, Summary(folded[-1].id, text), tokens)
+        await self._store.summaries.keep(answered.conversation_id, Summary(folded[-1].id, text), usage)
 
 
 @asynccontextmanager
@@ -146,7 +148,8 @@ async def _ask(model: ChatModel, known: str, said: Sequence[Message]) -> tuple[s
         last = item if isinstance(item, ModelReply) else last
     text = last.message.text.strip() if last else ""
     if last is None or not text:
-        raise ModelError("model_bad_output", f"the model {model.name} gave no summary")
+        taken = last.usage if last else NO_USAGE
+        raise ModelError("model_bad_output", f"the model {model.name} gave no summary", usage=taken)
     return cut(text, longest), last.usage
 
 

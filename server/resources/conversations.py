@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from graph.events import Moment
+from graph.events import Moment, Usage
 from server.resources.resource import Metadata, Request, Resource
 
 MessageId = Annotated[str, Field(pattern=r"^msg_[0-9a-f-]{36}$")]
@@ -47,4 +47,16 @@ class Message(Resource):
     content: str
     attachments: list[Attachment]
     run_id: str | None
+    created_at: Moment
+
+
+class ConversationSummary(Resource):
+    """What was said up to a message, in short: what later runs of that branch read in place of it."""
+
+    message_id: str
+    """The last message that it tells of."""
+    content: str
+    usage: Usage
+    """What making it took: in no run's usage, for it is made when the run has ended."""
+    usage_estimated: bool
     created_at: Moment

@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import Response
 
 from server.auth import Caller
-from server.resources.conversations import Conversation, NewConversation
+from server.resources.conversations import Conversation, ConversationSummary, NewConversation
 from server.resources.pages import Page
 from server.routes.bodies import ConversationBody
 from server.routes.dependencies import App, ConversationId, WantedPage, build_router, problems
@@ -33,6 +33,14 @@ async def list_conversations(app: App, caller: Caller, page: WantedPage) -> Page
 @router.get("/{conversation_id}", operation_id="get_conversation", responses=problems(404))
 async def get_conversation(app: App, caller: Caller, conversation_id: ConversationId) -> Conversation:
     return await app.store.conversations.get(caller.name, conversation_id)
+
+
+@router.get("/{conversation_id}/summaries", operation_id="list_summaries", responses=problems(404))
+async def list_summaries(
+    app: App, caller: Caller, conversation_id: ConversationId, page: WantedPage
+) -> Page[ConversationSummary]:
+    """Lists what stands in for the conversation's older messages in prompts, the newest first, and what it took."""
+    return await app.store.summaries.page(caller.name, conversation_id, page)
 
 
 @router.delete("/{conversation_id}", operation_id="delete_conversation", status_code=204, responses=problems(404, 409))

@@ -11,7 +11,9 @@ import pytest
 from nodes.models.port import ChatModel, Usage
 from server.db.summaries import Summary
 from server.engine.summarizer import count_folded, is_long, open_summarizer
+from server.errors import NotFound
 from server.resources.conversations import NewConversation, NewMessage
+from server.resources.pages import PageQuery
 from server.resources.runs import NewRun, Run
 from tests.engine.conftest import House, Site
 from tests.engine.talk import OWNER, ask, final
@@ -105,6 +107,10 @@ async def test_what_falls_out_is_summed_up_after_the_answer_and_again_with_what_
         kept = await _summary(house, ids[-1])
         assert (told.usage, "old word 0" in _words_of(asked)) == ([Usage(70, 7)], True)
         assert (kept.content, kept.message_id) == ("They spoke of GREEN TEA.", ids[21])
+        (listed,) = (await house.store.summaries.page(OWNER, conversation, PageQuery())).data
+        assert (listed.message_id, listed.usage.total_tokens, listed.usage_estimated) == (ids[21], 77, False)
+        with pytest.raises(NotFound):
+            await house.store.summaries.page("eve", conversation, PageQuery())
 
         second = _recording(script, "the second question", "Two.")
         await _answered(house, "the second question", conversation)

@@ -141,6 +141,7 @@ def _summaries() -> None:
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("input_tokens", sa.Integer, nullable=False),
         sa.Column("output_tokens", sa.Integer, nullable=False),
+        sa.Column("usage_estimated", sa.Boolean, nullable=False),
         _moment("created_at"),
     )
     op.create_index("summaries_by_conversation", "summaries", ["conversation_id"])
