@@ -19,7 +19,7 @@ from config.held_text import HeldText
 from config.personal_data import PERSONAL
 from config.redaction import Redactor
 from config.secret_forms import build_forms, build_marks
-from config.secret_patterns import FIELDS, REACH, SECRETS, Pattern
+from config.secret_patterns import FIELDS, HIDDEN, REACH, SECRETS, Pattern
 from mcp_config.long_redaction import LongRedaction
 
 SECRET = 'canary/Secret+value=42 "ü" x'
@@ -225,3 +225,11 @@ def test_what_is_held_back_is_bounded() -> None:
     shown = held.feed(key) + "".join(held.feed("MIIE" * 64) for _ in range(64)) + held.feed("-----END PRIVATE KEY-----")
     assert shown + held.feed("\nafter") + held.end() == "[hidden]\nafter"
     assert len(held.feed("eyJ" + "a" * 10_000)) > 5_000
+
+
+def test_what_takes_the_place_of_a_secret_is_hidden_in_its_place() -> None:
+    redactor = Redactor(["the-first-of-all"])
+    redactor.know("login", ["access-of-today"])
+    assert redactor.text("the-first-of-all access-of-today") == f"{HIDDEN} {HIDDEN}"
+    redactor.know("login", ["access-of-tomorrow"])
+    assert redactor.text("the-first-of-all access-of-today access-of-tomorrow") == f"{HIDDEN} access-of-today {HIDDEN}"

@@ -2,13 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from mcp_config.attempt import LoginFailed
 from mcp_config.errors import ServerRefused
 from mcp_config.login_record import HOUSE, LoginRecord
+from mcp_config.login_terms import OAuth, Ourselves
 from mcp_config.logins import Logins
+from mcp_config.oauth import Drawer, build_client, build_new_login
 from mcp_config.proof import Proof
 from mcp_config.server_config import ServerConfig
 
@@ -35,6 +39,19 @@ class OneLogin:
 
 def build_proof(store: OneLogin, url: str = URL, owner: str = HOUSE) -> Proof:
     return Logins(store).proof(ServerConfig(name="desk", transport="http", url=url), owner)
+
+
+def build_documents() -> dict[str, dict[str, object]]:
+    """Returns what the server and its authorization server say of themselves, by path."""
+    issuer = "https://login.example/"
+    return {
+        "/.well-known/oauth-protected-resource/mcp": {"resource": URL, "authorization_servers": [issuer]},
+        "/.well-known/oauth-authorization-server": {
+            "issuer": issuer,
+            "authorization_endpoint": f"{issuer}authorize",
+            "token_endpoint": f"{issuer}token",
+        },
+    }
 
 
 async def test_a_login_is_good_for_its_owner_and_its_address_alone() -> None:
@@ -79,15 +96,7 @@ async def test_what_a_server_behind_tls_says_of_where_to_renew_it_is_not_done_in
 
 
 async def test_trouble_of_the_authorization_server_ends_no_login() -> None:
-    issuer = "https://login.example/"
-    documents = {
-        "/.well-known/oauth-protected-resource/mcp": {"resource": URL, "authorization_servers": [issuer]},
-        "/.well-known/oauth-authorization-server": {
-            "issuer": issuer,
-            "authorization_endpoint": f"{issuer}authorize",
-            "token_endpoint": f"{issuer}token",
-        },
-    }
+    documents = build_documents()
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path in documents:
@@ -102,3 +111,30 @@ async def test_trouble_of_the_authorization_server_ends_no_login() -> None:
     assert not caught.value.login
     assert store.record is not None
     assert store.record.tokens == TOKENS
+
+
+async def test_a_login_that_the_entry_asks_for_is_begun_also_where_anybody_is_let_in() -> None:
+    documents = build_documents()
+    shown: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=documents.get(request.url.path, {}))
+
+    async def show(url: str) -> None:
+        shown.append(url)
+
+    async def refuse() -> tuple[str, str | None]:
+        raise LoginFailed("nobody agreed")
+
+    async def changed(record: LoginRecord) -> None: ...
+
+    terms, ourselves = OAuth(client_id="us", scopes=("read",)), Ourselves("http://127.0.0.1/v1/oauth/callback")
+    drawer = Drawer(LoginRecord(url=URL, wanted="write"), changed, build_client(terms, ourselves))
+    login = build_new_login(URL, drawer, terms, ourselves, show, refuse)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), auth=login) as client:
+        with pytest.raises(LoginFailed):
+            await client.post(URL)
+    [url] = shown
+    asked = parse_qs(urlsplit(url).query)
+    assert (asked["client_id"], asked["scope"], asked["resource"]) == (["us"], ["read write"], [URL])
+    assert asked["code_challenge_method"] == ["S256"]
