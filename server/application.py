@@ -42,6 +42,8 @@ class Application:
     """What stands before everything that is written down or told."""
     reader_timeout: float
     """Seconds that a reader of a stream may take nothing before it is dropped."""
+    ousted: asyncio.Event
+    """Set when another engine has taken the database: this one has to go."""
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: it is no longer ready, and streams end with a hint to come back."""
 

@@ -68,7 +68,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
 
     elsewhere = ChangesElsewhere()
     async with (
-        open_sole_use(settings.database_url, settings.data_dir),  # first: another process may be at work there
+        open_sole_use(settings.database_url, settings.data_dir) as ousted,  # first: another may be at work there
         _open_ground(settings, configuration) as ground,
         _open_tooling(ground, find_agent, elsewhere) as tooling,
         _open_staff(ground, tooling) as staff,
@@ -93,6 +93,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
             metrics=work.metrics,
             redactor=ground.redactor,
             reader_timeout=settings.reader_timeout,
+            ousted=ousted,
         )
 
 

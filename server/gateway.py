@@ -50,6 +50,7 @@ class GatewayApplication:
     tools: ToolRegistry
     gateway: Gateway
     redactor: Redactor
+    ousted: asyncio.Event
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     def drain(self) -> None:
@@ -89,7 +90,7 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
     """
     configuration = load_gateway_configuration(settings)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
+        ousted = await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
         secrets = chain.from_iterable(server.secrets for server in configuration.servers)
         redactor = Redactor(find_secrets(settings, load_api_keys(settings, "service"), secrets))
         patience = timedelta(seconds=settings.approval_seconds)
@@ -114,4 +115,4 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         tools = await stack.enter_async_context(registry)
         duties = Duties(ToolLedger(store), guards.audit, redactor=guards.redactor)
         gateway = await stack.enter_async_context(open_gateway(tools, duties, build_lock(settings), VERSION))
-        yield GatewayApplication(credentials, store, tools, gateway, redactor)
+        yield GatewayApplication(credentials, store, tools, gateway, redactor, ousted)

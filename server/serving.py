@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from server.connections import ConnectionConfig
+from server.errors import Unavailable
 
 _LONGEST_LINGERING: Final = 2.0
 _REQUEST_TIMEOUT: Final = 30.0
@@ -22,6 +23,10 @@ _LARGEST_MESSAGE: Final = 65_536
 
 class Drainable(Protocol):
     """What is served, as far as ending it goes."""
+
+    @property
+    def ousted(self) -> asyncio.Event:
+        """Set when another process has taken over what this one works on."""
 
     def drain(self) -> None:
         """Begins nothing any more."""
@@ -84,6 +89,7 @@ class Server(uvicorn.Server):
             )
         )
         self._state = state
+        self.application: Drainable = state["application"]
         self._on_started = on_started
 
     @override
@@ -94,9 +100,8 @@ class Server(uvicorn.Server):
 
     async def leave(self, leave: Leave) -> None:
         """Drains while it still answers, closes its doors, and waits for runs that may yet come to a good place."""
-        application: Drainable = self._state["application"]
-        application.drain()
-        drained = asyncio.create_task(leave.wait(leave.draining, application.drained()))
+        self.application.drain()
+        drained = asyncio.create_task(leave.wait(leave.draining, self.application.drained()))
         await leave.wait(leave.lingering)
         self.should_exit = True
         await drained
@@ -116,18 +121,25 @@ async def run_server(
     stop: asyncio.Event,
     leave: Leave | None = None,
 ) -> None:
-    """Opens the application, serves it until `stop` is set, and closes it; by default at once."""
+    """Opens the application, serves it until `stop` is set, and closes it; by default at once.
+
+    Raises:
+        Unavailable: another process has taken over what this one works on; all is closed.
+    """
     leave = leave or Leave()
     async with app.router.lifespan_context(app) as state:
         server = Server(app, dict(state or {}), on_started, leave.requests)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
-        stopping = asyncio.create_task(_set(stop))
+        stopping = [asyncio.create_task(_set(event)) for event in (stop, server.application.ousted)]
         try:
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({serving, *stopping}, return_when=asyncio.FIRST_COMPLETED)
             await server.leave(leave)
             await serving
         finally:
-            stopping.cancel()
+            for task in stopping:
+                task.cancel()
+    if server.application.ousted.is_set():
+        raise Unavailable("engine_running", "Another open-agent has taken this database, so this one has stopped.")
 
 
 async def _set(event: asyncio.Event) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -49,19 +49,10 @@ class RunQueue:
 
         With `lost`, a run that says `running` is taken too: only who knows that its holder is dead may say so.
         """
-        other = aliased(RunRow)
-        earlier = and_(other.status == "queued", other.id < RunRow.id)
-        ahead = exists().where(
-            other.conversation_id == RunRow.conversation_id,
-            unfinished(other),
-            other.id != RunRow.id,
-            or_(other.status.in_(("running", "requires_action")), earlier),
-        )
         held = RunRow.status == "running"
-        free = and_(RunRow.status == "queued", ~ahead)
         guarded = (
             update(RunRow)
-            .where(RunRow.id == run_id, or_(free, held) if lost else free)
+            .where(RunRow.id == run_id, or_(_is_free(), held) if lost else _is_free())
             .values(
                 status="running",
                 attempt=RunRow.attempt + 1,
@@ -98,6 +89,12 @@ class RunQueue:
         async with self._database.read() as session:
             return list(await session.scalars(rows.order_by(RunRow.status.desc(), RunRow.id)))
 
+    async def due(self) -> list[str]:
+        """Returns the ids of runs that somebody should be at: under way, or queued and next in their conversation."""
+        rows = select(RunRow.id).where(unfinished(), or_(RunRow.status == "running", _is_free()))
+        async with self._database.read() as session:
+            return list(await session.scalars(rows))
+
     async def find_next(self, conversation_id: str) -> str | None:
         """Returns the id of the run whose turn is next in a conversation."""
         queued = (RunRow.conversation_id == conversation_id, unfinished(), RunRow.status == "queued")
@@ -112,6 +109,19 @@ class RunQueue:
             rows = rows.where(RunRow.conversation_id == conversation_id)
         async with self._database.read() as session:
             return list(await session.scalars(rows.order_by(RunRow.id)))
+
+
+def _is_free() -> ColumnElement[bool]:
+    """Queued, and no other run of the conversation goes first."""
+    other = aliased(RunRow)
+    earlier = and_(other.status == "queued", other.id < RunRow.id)
+    ahead = exists().where(
+        other.conversation_id == RunRow.conversation_id,
+        unfinished(other),
+        other.id != RunRow.id,
+        or_(other.status.in_(("running", "requires_action")), earlier),
+    )
+    return and_(RunRow.status == "queued", ~ahead)
 
 
 def _claim(row: RunRow) -> Claim:

@@ -21,6 +21,7 @@ from server.db.store import Store
 from server.db.turns import ACTIVE
 from server.engine.carrier import Carrier, patiently
 from server.engine.checkpoints import Checkpoints, prune_checkpoints
+from server.engine.rounds import EVERY_SECONDS, open_rounds
 from server.errors import Conflict, Invalid
 from server.registry import AgentRegistry
 from server.resources.runs import NewFork, NewRun, Run
@@ -135,6 +136,14 @@ class Engine:
                 closed = Answer("expire", reason="What the run had come to was lost.")
                 with suppress(Conflict):  # answered before the process ended, by whoever was quicker
                     await self._store.approvals.resolve(owner, approval_id, closed, EXPIRY)
+
+    def minds(self, run_id: str) -> bool:
+        """Returns whether anything in this process is about the run: it is carried, or waits for a free place."""
+        return run_id in self._turns
+
+    def take_up(self, run_id: str) -> None:
+        """Carries a run on that was left behind: be sure that nobody minds it."""
+        self._schedule(run_id, lost=True)
 
     async def resume(self) -> list[str]:
         """Takes up every unfinished run: whoever held them is dead. Returns their ids."""
@@ -269,7 +278,11 @@ class Engine:
 
 @asynccontextmanager
 async def open_engine(
-    store: Store, registry: AgentRegistry, checkpoints: Checkpoints, concurrency: int
+    store: Store,
+    registry: AgentRegistry,
+    checkpoints: Checkpoints,
+    concurrency: int,
+    round_every: float = EVERY_SECONDS,
 ) -> AsyncIterator[Engine]:
     """Yields the engine with all unfinished runs under way. Be sure of the sole use of the database before."""
     async with AsyncExitStack() as stack:
@@ -279,4 +292,5 @@ async def open_engine(
         await engine.ask_anew(checkpoints)
         await engine.resume()
         await prune_checkpoints(checkpoints, store.retention.find_ended)
+        await stack.enter_async_context(open_rounds(store.queue.due, engine.minds, engine.take_up, round_every))
         yield engine

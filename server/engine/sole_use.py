@@ -17,6 +17,8 @@ from server.errors import Unavailable
 _LOCK: Final = 0x6F70656E2D61
 """A number that all processes agree on, and that migrations do not use."""
 _LOOK_SECONDS: Final = 5.0
+_REFUSALS: Final = 8
+"""After so many looks at a lock that is held, another engine holds it: a dead connection is gone by then."""
 _TRIES: Final = 12
 _PAUSE_SECONDS: Final = 0.25
 _KEEPALIVE: Final = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
@@ -26,8 +28,8 @@ _log = structlog.stdlib.get_logger("server.engine")
 
 
 @asynccontextmanager
-async def open_sole_use(database_url: str, data_dir: Path) -> AsyncIterator[None]:
-    """Holds folder and database for this process.
+async def open_sole_use(database_url: str, data_dir: Path) -> AsyncIterator[asyncio.Event]:
+    """Holds folder and database for this process; yields what is set once another engine has taken the database.
 
     Raises:
         Unavailable: another engine works there, or the database does not answer.
@@ -36,10 +38,10 @@ async def open_sole_use(database_url: str, data_dir: Path) -> AsyncIterator[None
     with _folder(data_dir):
         if file := find_sqlite_file(url):
             with _file(file):
-                yield
+                yield asyncio.Event()
             return
-        async with _database(url):
-            yield
+        async with _database(url) as taken:
+            yield taken
 
 
 @contextmanager
@@ -75,13 +77,13 @@ def _locked(path: Path, where: str, setting: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _database(url: str) -> AsyncIterator[None]:
+async def _database(url: str) -> AsyncIterator[asyncio.Event]:
     lock = _DatabaseLock(url)
     try:
         await telling(lock.take_soon())
         holding = asyncio.create_task(lock.hold(), name="database lock")
         try:
-            yield
+            yield lock.taken
         finally:
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
@@ -94,6 +96,8 @@ class _DatabaseLock:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self.taken = asyncio.Event()
+        """By another engine, which this one has to leave the database to."""
         self._connection: psycopg.AsyncConnection | None = None
 
     async def take_soon(self) -> None:
@@ -106,17 +110,24 @@ class _DatabaseLock:
         raise Unavailable("engine_running", detail)
 
     async def hold(self) -> None:
-        """Takes the lock again when a restart of the database has ended the connection that held it."""
-        while True:
+        """Takes the lock again when a restart of the database has ended the connection that held it.
+
+        Whoever holds it then may be this process's own lost connection, of which the database has not heard yet.
+        """
+        refused = 0
+        while refused < _REFUSALS:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 if self._connection is not None:
                     await self._connection.execute("SELECT 1")
-                elif not await self._take():
-                    # Its claims fence this process off run by run; a person has to choose which of the two goes.
-                    _log.error("another open-agent has taken this database; stop one of the two")
+                elif await self._take():
+                    refused = 0
+                else:
+                    refused += 1
             except psycopg.Error:
                 await self.release()
+        _log.error("another open-agent has taken this database; this one stops")
+        self.taken.set()
 
     async def release(self) -> None:
         if self._connection is not None:

@@ -13,6 +13,7 @@ from nodes.models.providers.openai_models import build_openai
 from server.db.store import Store, open_store
 from server.engine.checkpoints import open_checkpoints
 from server.engine.engine import Engine, open_engine
+from server.engine.rounds import EVERY_SECONDS
 from server.engine.sole_use import open_sole_use
 from server.registry import AgentRegistry
 from tests.graph.conftest import OneModel, agent
@@ -42,7 +43,7 @@ class Site:
     tools: dict[str, Tool] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def house(self, concurrency: int = 8) -> AsyncIterator[House]:
+    async def house(self, concurrency: int = 8, round_every: float = EVERY_SECONDS) -> AsyncIterator[House]:
         settings = Settings(
             _env_file=None,
             data_dir=self.folder,
@@ -61,7 +62,7 @@ class Site:
             aliases = {"default": "openai:scripted", "fast": "openai:scripted"}
             registry = AgentRegistry(store.agents, aliases, models, tools, checkpoints.saver)
             await registry.seed(AGENTS)
-            opened = open_engine(store, registry, checkpoints, concurrency)
+            opened = open_engine(store, registry, checkpoints, concurrency, round_every)
             yield House(store, registry, await stack.enter_async_context(opened), tools)
 
 

@@ -1,8 +1,10 @@
-"""PostgreSQL under the real server: restarted in the middle of a run (F18), and out of connections (F19)."""
+"""PostgreSQL under the real server: taken over (F02), restarted in mid-run (F18), out of connections (F19)."""
 
 import asyncio
+import signal
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -11,8 +13,46 @@ import pytest
 from tests.faults.lab import Lab, get_run, start, whole_log
 from tests.support.databases import PostgresServer, new_database
 from tests.support.scripted_model import Replies, says
+from tests.support.server_process import refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.mark.exhaustive
+async def test_f02_server_that_was_asleep_and_overtaken_writes_nothing_more_and_goes(
+    lab: Lab, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    lab.model.when(says("overtaken"), Replies.tool("lab__act", {"key": "F02"}))
+    lab.model.when(says("overtaken"), Replies.text("half ", "never").stalled(after=1), Replies.text("The ", "whole."))
+    with new_database(postgres_server.url) as url:
+        lab.settings["DATABASE_URL"] = url
+        (tmp_path / "other").mkdir()
+        other = Lab(tmp_path / "other", lab.model, lab.settings)
+        async with lab.serving() as asleep, asleep.client() as client:
+            run_id = await start(client, "overtaken")
+            await lab.model.requested(says("overtaken"), count=2)
+            asleep.process.send_signal(signal.SIGSTOP)
+            try:
+                assert "Another open-agent" in (await refused(other.environment()))[1]
+                await cut_all_connections(url)
+                async with other.serving() as server, server.client() as successor:
+                    asleep.process.send_signal(signal.SIGCONT)
+                    log = await whole_log(successor, run_id)
+                    assert (log[-1].type, log[-1].attempt, lab.traces("act", "F02")) == ("run.completed", 2, 1)
+                    assert await asyncio.wait_for(asleep.process.wait(), 200) == 1
+                    assert await whole_log(successor, run_id) == log
+            finally:
+                with suppress(ProcessLookupError):
+                    asleep.process.send_signal(signal.SIGCONT)
+        assert "Another open-agent has taken this database" in (lab.folder / "log").read_text()
+
+
+async def cut_all_connections(url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as admin:
+        await admin.execute(
+            b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            b" WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.mark.exhaustive
