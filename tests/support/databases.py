@@ -43,7 +43,7 @@ def open_postgres() -> Iterator[PostgresServer]:
         try:
             yield PostgresServer(server.get_uri(database="{name}"), control)
         finally:
-            control("-m", "fast", "-w", "stop")  # by folder: after a restart it is another process than was started
+            control("-m", "immediate", "-w", "stop")  # nothing is kept; by folder: a restart makes it another process
             server.cleanup()
 
 
