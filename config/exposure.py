@@ -1,4 +1,4 @@
-"""Whether a key may guard a server that others than this machine reach."""
+"""Whether an API key is strong enough for a server that other machines can reach."""
 
 import ipaddress
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What is said of a tool that cannot be called because it is not offered now. Pure."""
+"""Why a tool cannot be called that is not offered now, in words for whoever called it. Pure."""
 
 from collections.abc import Iterable
 

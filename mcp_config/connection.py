@@ -21,12 +21,12 @@ from mcp_config.errors import (
 )
 from mcp_config.listing import read_listing
 from mcp_config.live import Abandoned, Live, ToolsChanged
-from mcp_config.patience import Patience
 from mcp_config.pauses import RARE_SECONDS, STABLE_SECONDS, build_pause
 from mcp_config.proof import Proof, no_proof
 from mcp_config.sdk import describe_failure, open_session
 from mcp_config.server_config import ServerConfig
 from mcp_config.server_health import ServerHealth, ServerState
+from mcp_config.start_deadline import StartDeadline
 from mcp_config.talkback import Changed, Client, Ears, Notice
 from mcp_config.tools import JsonObject
 from mcp_config.warden import Warden
@@ -55,7 +55,7 @@ class Connection:
         self.listing = Listing(())
         """What it offers: kept while it is started again after a loss, empty once a start failed."""
         self._warden, self._proof = warden, proof
-        self._patience = Patience(config.start_timeout or start_timeout)
+        self._start_deadline = StartDeadline(config.start_timeout or start_timeout)
         self._tell_changed = changed
         self._state: ServerState = "starting"
         self._detail = ""
@@ -125,7 +125,7 @@ class Connection:
         """Lives through one session and returns in a line why it ended."""
         live: Live | None = None
         try:
-            async with self._patience.bound() as started:
+            async with self._start_deadline.bound() as started:
                 ears = Ears(self._hear, samples=self.config.samples)
                 async with open_session(self.config, self._warden, ears, self._proof) as session:
                     live = Live(session, ears.board)
@@ -188,7 +188,7 @@ class Connection:
 
     async def _refresh(self, live: Live) -> None:
         try:
-            async with asyncio.timeout(self._patience.seconds):
+            async with asyncio.timeout(self._start_deadline.seconds):
                 listing = await read_listing(live.session)
         except TimeoutError:
             raise ServerLost("does not list its tools") from None

@@ -1,4 +1,4 @@
-"""Reads what a server lists, page by page, within bounds: its pages may be endless, or lead in a circle."""
+"""Reads what a server lists, page by page, within bounds, for its pages may be endless or lead in a circle."""
 
 from typing import Final
 

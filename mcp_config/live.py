@@ -1,4 +1,4 @@
-"""One session that is up: requests in flight, and what its owner is to look at."""
+"""One session that is up: the requests in flight, and a mailbox of what its owner has to see to."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Proves who we are by OAuth 2.1 with nobody's help, by a secret or a key. Loaded when a server wants it."""
+"""Proves who we are by OAuth 2.1 without a person, by a client secret or a private key. Imported only when wanted."""
 
 import httpx
 from mcp.client.auth.extensions.client_credentials import (

@@ -1,4 +1,4 @@
-"""A tool with all that running it takes: what it is, where it is, and the bounds that its policies set. Pure."""
+"""Puts together what is needed to run a tool: what it is, where it is, and the bounds that its policies set. Pure."""
 
 from config.policies import ToolSettings
 from mcp_config.connection import Connection

@@ -1,4 +1,4 @@
-"""How a server presents a tool to people and programs, beside what a model is told: cleaned, never decided by.
+"""How a server presents a tool to people and programs (title, icons, …): cleaned here, and no decision rests on it.
 
 It is handed on to MCP clients; models and pins know nothing of it.
 """

@@ -1,11 +1,12 @@
-"""What proves to a server who asks: asked for at the start of each session."""
+"""What proves to a server who calls it, where headers alone do not: fetched at the start of each session."""
 
 from collections.abc import Awaitable, Callable
 
 import httpx
 
 Proof = Callable[[], Awaitable[httpx.Auth | None]]
+"""Returns what signs the session's requests; None where the headers of the server's entry are enough."""
 
 
 async def no_proof() -> None:
-    """What is in the headers is all there is."""
+    """For servers that nobody logs in to."""

@@ -1,4 +1,4 @@
-"""Where in a list a page begins or ends, as its query says it."""
+"""The cursor of a page: the entry after which it begins, or before which it ends."""
 
 from server.errors import Invalid
 from server.resources.pages import PageQuery

@@ -1,4 +1,4 @@
-"""What models that wrap another one have in common: they bear its name, and what it can read and do is theirs."""
+"""The base of models that wrap another one: whatever a wrapper does not change is passed on to the inner model."""
 
 from collections.abc import Sequence
 from typing import Generic, TypeVar

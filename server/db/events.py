@@ -1,4 +1,4 @@
-"""The event log: the truth of every run, and the one place where what happened becomes so.
+"""The event log: the truth about every run. Nothing has happened until it is written here.
 
 Appending is guarded by the claim's attempt, numbers the events without a gap, and brings all rows that tell of the
 same facts up to date in the same transaction. An event is published only after that is committed.

@@ -1,4 +1,4 @@
-"""Answers of people to what policy asks about: taken once, and acted on. Nor is a question left open for ever.
+"""Answers of people to what policy asks about: taken once, and acted on. Questions that nobody answers expire.
 
 The calls of a run are made by the run, which goes on; a call that was made by hand is made here, when it is approved.
 """

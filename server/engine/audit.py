@@ -1,4 +1,4 @@
-"""The audit of tool calls. A run waits for the database, as it does with its log; a request is told that it is down."""
+"""The audit of tool calls. While the database is away a run waits, as it does with its log; a request is refused."""
 
 from mcp_config.audit import AuditEntry
 from server.db.audit import AuditTrail

@@ -1,4 +1,4 @@
-"""How long a server may take to start: the longer, the oftener it came too late. Knows no server."""
+"""How long a server may take to start. Each start that comes too late gives the next one more time. Knows no server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +9,7 @@ _MOST: Final = 8
 """By how much a start may at most outlast the deadline of the first."""
 
 
-class Patience:
+class StartDeadline:
     """Doubled by each late start: on a machine that is too busy, the same deadline would end all that follow."""
 
     def __init__(self, seconds: float) -> None:
