@@ -126,7 +126,7 @@ def check_refusal(answer: httpx.Response, status: int, code: str, param: str | N
     assert error["type"] == ("server_error" if status >= 500 else "invalid_request_error")
 
 
-async def test_a_missing_or_wrong_key(nobody: httpx.AsyncClient, served: Served) -> None:
+async def test_a_missing_or_wrong_key_is_refused_in_openais_words(nobody: httpx.AsyncClient, served: Served) -> None:
     check_refusal(await nobody.get("/v1/models"), 401, "invalid_api_key")
     async with served.client("sk-wrong") as stranger:
         answer = await ask(stranger, ("user", "hello"))
@@ -135,7 +135,7 @@ async def test_a_missing_or_wrong_key(nobody: httpx.AsyncClient, served: Served)
 
 
 @pytest.mark.parametrize("path", ["/v1/models/nothing", "/v1/models/a/b", "/v1/models/" + "x" * 300])
-async def test_an_unknown_model(user: httpx.AsyncClient, path: str) -> None:
+async def test_a_model_that_is_not_there_is_404_with_openais_error_object(user: httpx.AsyncClient, path: str) -> None:
     answer = await user.get(path)
     assert answer.status_code == 404
     assert list(answer.json()["error"]) == ["message", "type", "param", "code"]
@@ -145,7 +145,7 @@ async def test_an_unknown_model_is_named(user: httpx.AsyncClient) -> None:
     check_refusal(await ask(user, ("user", "hi"), model="gpt-9"), 404, "model_not_found", "model")
 
 
-async def test_a_wrong_method(user: httpx.AsyncClient) -> None:
+async def test_a_wrong_method_is_refused_in_openais_words(user: httpx.AsyncClient) -> None:
     check_refusal(await user.get("/v1/chat/completions"), 405, "method_not_allowed")
 
 
@@ -153,12 +153,14 @@ async def test_a_wrong_method(user: httpx.AsyncClient) -> None:
     ("content", "status", "code"),
     [(b"{", 400, "malformed_json"), (b"\xff", 400, "invalid_utf8"), (b"[]", 422, "invalid_request")],
 )
-async def test_a_broken_body(user: httpx.AsyncClient, content: bytes, status: int, code: str) -> None:
+async def test_a_broken_body_is_refused_by_name(
+    user: httpx.AsyncClient, content: bytes, status: int, code: str
+) -> None:
     answer = await user.post("/v1/chat/completions", content=content, headers={"Content-Type": "application/json"})
     check_refusal(answer, status, code)
 
 
-async def test_a_body_over_the_cap(served: Served, user: httpx.AsyncClient) -> None:
+async def test_a_body_over_the_cap_is_refused(served: Served, user: httpx.AsyncClient) -> None:
     content = b" " * (served.settings.max_body_bytes + 1)
     answer = await user.post("/v1/chat/completions", content=content, headers={"Content-Type": "application/json"})
     check_refusal(answer, 413, "body_too_large")

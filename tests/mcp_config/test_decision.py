@@ -66,7 +66,9 @@ def by_agent(spec: AgentSpec, role: str = "user") -> tuple[Caller, AgentSpec]:
         (by_agent(DEV), "mail__send", {"kind": 1}, Decision("deny", "rules[8] (mail__send)", "kind")),
     ],
 )
-def test_verdict(who: tuple[Caller, AgentSpec | None], tool: str, arguments: JsonObject, expected: Decision) -> None:
+def test_each_call_gets_its_verdict_and_the_rule_that_said_so(
+    who: tuple[Caller, AgentSpec | None], tool: str, arguments: JsonObject, expected: Decision
+) -> None:
     caller, spec = who
     assert decide(caller, tool, arguments, POLICIES, spec) == expected
 

@@ -43,7 +43,7 @@ def settings(data_dir: Path) -> Settings:
         ("general", "brand_new_server__tool", "deny"),
     ],
 )
-def test_shipped_rules(agent: str, tool: str, verdict: str) -> None:
+def test_shipped_rules_let_agents_use_what_they_are_for_and_no_more(agent: str, tool: str, verdict: str) -> None:
     assert decide(Caller("alice", agent), tool, {}, POLICIES, AGENTS[agent]).verdict == verdict
 
 

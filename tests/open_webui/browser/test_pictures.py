@@ -30,7 +30,7 @@ async def frame(browser: Browser, webui: OpenWebUI) -> AsyncIterator[Window]:
         yield window
 
 
-async def test_a_chat(frame: Window, model: ScriptedModel, folder: Path) -> None:
+async def test_a_chat_looks_as_in_the_readme(frame: Window, model: ScriptedModel, folder: Path) -> None:
     question = "How much is 19% of 1250 euros, and when are the tulips watered?"
     looking, writing = asyncio.Event(), asyncio.Event()
     plan = [{"agent": "tool-agent", "task": "percent"}, {"agent": "docs-agent", "task": "the tulips"}]
@@ -61,7 +61,7 @@ async def test_a_chat(frame: Window, model: ScriptedModel, folder: Path) -> None
     await frame.picture(folder / "answer.png")
 
 
-async def test_the_valves(frame: Window, folder: Path) -> None:
+async def test_the_valves_look_as_in_the_readme(frame: Window, folder: Path) -> None:
     await frame.go("/admin/functions")
     await frame.page.get_by_role("button", name="Valves").click()
     valves = frame.page.get_by_role("dialog")
@@ -69,7 +69,7 @@ async def test_the_valves(frame: Window, folder: Path) -> None:
     await frame.picture(folder / "valves.png")
 
 
-async def test_the_connection(frame: Window, folder: Path) -> None:
+async def test_the_connection_looks_as_in_the_readme(frame: Window, folder: Path) -> None:
     await frame.go("/admin/settings/connections")
     await frame.page.get_by_role("button", name="Configure").first.click()
     connection = frame.page.get_by_role("dialog").last
