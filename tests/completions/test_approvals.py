@@ -7,7 +7,7 @@ import pytest
 
 from tests.completions.asking import Said, ask, branches_of, content_of, lines_of, run_of, words_of
 from tests.completions.deputy import Deputy, acts, waiting
-from tests.http.serving import Json
+from tests.http.serving import Json, ended
 from tests.support.scripted_model import Replies, ScriptedModel, says
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -138,6 +138,24 @@ async def test_an_answer_that_came_elsewhere_first_is_said_and_the_run_goes_on(
     assert await tab.say("approve") == "It is done."
     assert await other.say("approve") == "It was approved before, by uma.\n\nIt is done."
     assert deputy.deeds("tabs") == 1
+
+
+async def test_what_was_answered_elsewhere_while_the_chat_was_closed_is_in_its_history(
+    user: httpx.AsyncClient, model: ScriptedModel, deputy: Deputy
+) -> None:
+    chat, question = Chatting(user, {CHAT: "approvals-away"}), "what came of it (away)"
+    acts(model, "act while away", "away")
+    await chat.say("act while away")
+    run_id = (await chat.run())["id"]
+    (asked,) = (await user.get("/v1/approvals", params={"run_id": run_id})).json()["data"]
+    (await user.post(f"/v1/approvals/{asked['id']}", json={"decision": "approve"})).raise_for_status()
+    assert (await ended(user, run_id))["status"] == "completed"
+
+    model.when(says(question), Replies.text("All of it."))
+    assert await chat.say(question) == "All of it."
+    sent = await model.requested(says(question))
+    said = [each["content"] for each in sent.messages if each["role"] != "system"]
+    assert said == ["act while away", "It is done.", question]
 
 
 async def test_nobody_approves_what_their_history_does_not_show(
