@@ -21,6 +21,7 @@ from nodes.models.redacted import RedactedModel
 from nodes.models.retrying import Patience, RetryingModel
 from nodes.models.schema_tools import SchemaToolsModel
 from nodes.models.selectors import DEFAULT, FAST, VISION, Aliases, Selected, build_selection
+from nodes.models.standing import Standing
 from nodes.models.traits import find_traits
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Models:
         self._engine = engine
         self._closing = closing
         self._models: dict[Selected, ClosableModel] = {}
+        self._standing = Standing()
         self._starting: set[asyncio.Task[None]] = set()
 
     def for_agent(self, agent: AgentSpec, *, images: bool = False) -> ChatModel:
@@ -100,7 +102,7 @@ class Models:
 
     def _first_of(self, selection: Sequence[Selected]) -> ChatModel:
         models = [self._get(selected) for selected in self._usable(selection)]
-        return models[0] if len(models) == 1 else FallbackModel(models)
+        return models[0] if len(models) == 1 else FallbackModel(models, self._standing)
 
     def _seeing(self, selection: Sequence[Selected]) -> list[Selected]:
         """Raises: ModelError when none of the models can see and no `vision` is configured."""

@@ -10,15 +10,19 @@ from langchain_core.messages import AnyMessage
 from mcp_config.tools import JsonObject, ToolSpec
 from nodes.models.constrained import ClosableModel, Replies
 from nodes.models.port import NO_USAGE, ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.standing import Standing
 
 _log = logging.getLogger(__name__)
 
 
 class FallbackModel:
-    """Asks its models in order. Once words of an answer were shown, a failure is the run's: they cannot be unsaid."""
+    """Asks its models in order. Once words of an answer were shown, a failure is the run's: they cannot be unsaid.
 
-    def __init__(self, models: Sequence[ClosableModel]) -> None:
-        self._models = tuple(models)
+    A model that has failed so is asked after the others for a while: a step that starts over begins with the next one.
+    """
+
+    def __init__(self, models: Sequence[ClosableModel], standing: Standing) -> None:
+        self._models, self._standing = tuple(models), standing
 
     @property
     def name(self) -> str:
@@ -30,16 +34,17 @@ class FallbackModel:
         return min(model.context_tokens for model in self._models)
 
     async def ready(self) -> None:
-        for model in self._models:
+        models = self._standing.order(self._models)
+        for model in models:
             try:
                 return await model.ready()
             except ModelError as error:
-                self._pass_on(model, error)
+                _pass_on(model, models, error)
         return None
 
     async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
-        wasted = NO_USAGE
-        for model in self._models:
+        wasted, models = NO_USAGE, self._standing.order(self._models)
+        for model in models:
             shown = False
             try:
                 async with aclosing(model.stream(messages, tools)) as replies:
@@ -50,27 +55,29 @@ class FallbackModel:
                 wasted += error.usage
                 error.usage = wasted
                 if shown:
+                    self._standing.note_broken(model.name)
                     raise
-                self._pass_on(model, error)
+                _pass_on(model, models, error)
                 failure = error
             else:
                 return
             yield TextDelta(f"The model {model.name} failed ({failure}); asking the next one…\n", "reasoning")
 
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
-        wasted = NO_USAGE
-        for model in self._models:
+        wasted, models = NO_USAGE, self._standing.order(self._models)
+        for model in models:
             try:
                 reply = await model.structured(messages, name, schema)
                 return replace(reply, usage=reply.usage + wasted)
             except ModelError as error:
                 wasted += error.usage
                 error.usage = wasted
-                self._pass_on(model, error)
+                _pass_on(model, models, error)
         raise AssertionError("the last model either answers or raises")
 
-    def _pass_on(self, model: ClosableModel, error: ModelError) -> None:
-        """Raises: ModelError when nobody is left to ask."""
-        if model is self._models[-1]:
-            raise error
-        _log.warning("model %s failed, trying the next: %s", model.name, error)
+
+def _pass_on(model: ClosableModel, models: Sequence[ClosableModel], error: ModelError) -> None:
+    """Raises: ModelError when nobody is left to ask."""
+    if model is models[-1]:
+        raise error
+    _log.warning("model %s failed, trying the next: %s", model.name, error)
