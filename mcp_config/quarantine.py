@@ -62,10 +62,7 @@ class ChangedAgain(RuntimeError):
 
 
 class Quarantine:
-    """`shipped` comes with the product and is never written; `own` is what this installation saw and approved.
-
-    One that does not hold lets all pass: whoever calls holds the definitions fast on their side.
-    """
+    """`shipped` comes with the product and is never written; `own` is what this installation saw and approved."""
 
     def __init__(
         self,
@@ -73,10 +70,7 @@ class Quarantine:
         own: Lock | None = None,
         file: Path | None = None,
         audit: Audit | None = None,
-        *,
-        holds: bool = True,
     ) -> None:
-        self._holds = holds
         self._shipped, self._own, self._file = shipped or Lock(), own or Lock(), file
         self._audit = audit or Unaudited()
         self._shown: dict[str, _Shown] = {}
@@ -88,8 +82,6 @@ class Quarantine:
 
     def admits(self, name: str, server: ServerConfig, definition: Definition) -> bool:
         """Tells whether the tool may be offered. What was never seen is, and is remembered."""
-        if not self._holds:
-            return True
         seen = definition.pin
         pins = self._pins(server.name, server.program, definition.name)
         known = next((pin for pin in pins if pin.sha256 == seen.sha256), None)

@@ -29,6 +29,7 @@ from server.routes import (
     completions,
     conversations,
     credentials,
+    definitions,
     health,
     mcp,
     mcp_servers,
@@ -55,6 +56,7 @@ _ROUTERS: Final = (
     runs.router,
     runs.sockets,
     agents.router,
+    definitions.router,  # before `tools`, to whom `changes` would be a tool
     tools.router,
     approvals.router,
     artifacts.of_run,

@@ -16,17 +16,20 @@ from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import Gateway, Lock, open_gateway
 from mcp_config.guards import Guards
 from mcp_config.inventory import Deadlines
-from mcp_config.quarantine import Quarantine
+from mcp_config.quarantine import open_quarantine
 from mcp_config.rates import open_rate_limits
 from mcp_config.registry import ToolRegistry, open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.server_variables import build_variables
 from mcp_config.servers_file import load_servers
+from mcp_config.user_sessions import open_user_sessions
 from server.db.store import Store, open_store
+from server.db.user_credentials import UserCredentials
 from server.engine.audit import CallAudit
 from server.engine.ledger import ToolLedger
 from server.engine.sole_use import open_sole_use
 from server.identity.credentials import Credentials, open_credentials
+from server.identity.sealing import SEAL_FILE, Seal
 from server.keys import load_api_keys
 from server.logins import open_server_logins
 from server.version import VERSION
@@ -46,6 +49,7 @@ class GatewayApplication:
     """What a running gateway is made of, as its routes see it."""
 
     credentials: Credentials
+    user_credentials: UserCredentials
     store: Store
     tools: ToolRegistry
     gateway: Gateway
@@ -98,21 +102,25 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         # the key that is made here is for another open-agent, which decides what its users may do
         credentials = await stack.enter_async_context(open_credentials(settings, store.tokens, "service"))
         rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
-        held_above = Quarantine(holds=False)
         audit = CallAudit(store.audit)
+        pins = open_quarantine(settings.tools_lock, settings.data_dir / "tools.lock", audit)
+        quarantine = await stack.enter_async_context(pins)
+        user_credentials = UserCredentials(store.database, Seal(settings.data_dir / SEAL_FILE))
         logins = await stack.enter_async_context(open_server_logins(settings, store, redactor, audit))
+        sessions = open_user_sessions(user_credentials.find, settings.server_start_timeout, logins)
         guards = Guards(
             audit,
             rates,
-            held_above,
+            quarantine,
             decided_above=True,
             max_result=_MAX_RESULT,
             redactor=redactor,
             logins=logins,
+            sessions=await stack.enter_async_context(sessions),
         )
         deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
         registry = open_registry(configuration.servers, configuration.policies, lambda _: None, deadlines, guards)
         tools = await stack.enter_async_context(registry)
         duties = Duties(ToolLedger(store), guards.audit, redactor=guards.redactor)
         gateway = await stack.enter_async_context(open_gateway(tools, duties, build_lock(settings), VERSION))
-        yield GatewayApplication(credentials, store, tools, gateway, redactor, ousted)
+        yield GatewayApplication(credentials, user_credentials, store, tools, gateway, redactor, ousted)

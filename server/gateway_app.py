@@ -1,4 +1,4 @@
-"""The HTTP application of `open-agent gateway`: `/mcp`, `/mcp/{server}`, health, logins, in the rings of the whole."""
+"""The HTTP application of `open-agent gateway`: `/mcp`, health, logins, credentials, definitions, in all the rings."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from server.body import BodyLimit
 from server.edge import RequestEdge
 from server.gateway import GatewayApplication, open_gateway_application
 from server.problems import add_problem_responses
-from server.routes import gateway_health, mcp, mcp_servers, oauth
+from server.routes import credentials, definitions, gateway_health, mcp, mcp_servers, oauth
 from server.version import VERSION
 
 
@@ -44,7 +44,7 @@ def build_gateway_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.request_timeout = settings.request_timeout
-    for router in (gateway_health.router, mcp_servers.router, oauth.router):
+    for router in (gateway_health.router, mcp_servers.router, oauth.router, definitions.router, credentials.router):
         app.include_router(router)
     app.router.routes.extend(mcp.ROUTES)
     add_problem_responses(app)

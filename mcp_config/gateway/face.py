@@ -60,7 +60,12 @@ class Face:
         if self.server is None:
             return shown
         own = (spec.name for spec in self.specs() if spec.original_name == shown)
-        return next(own, f"{self.server}/{shown}")
+        aside = (name for name in self._names(shown) if self.registry.quarantine.find(name))
+        return next(own, next(aside, f"{self.server}/{shown}"))
+
+    def _names(self, shown: str) -> list[str]:
+        """Returns what the one server's tool would be called, were it offered."""
+        return [build_tool_name(one.config.prefix, one.config.name, shown) for one in self.connections]
 
     # ------------------------------------------------------------------ prompts and resources
     def shown_prompt(self, connection: Connection, name: str) -> str:

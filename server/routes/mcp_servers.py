@@ -14,6 +14,7 @@ from mcp_config.login_record import HOUSE, LoginRecord
 from mcp_config.registry import ToolRegistry
 from mcp_config.server_config import ServerConfig
 from server.auth import Caller
+from server.db.user_credentials import UserCredentials
 from server.errors import Conflict, Forbidden, NotFound, Unavailable
 from server.keys import Principal
 from server.resources.mcp_servers import LoginState, McpServer, NewLogin, ServerLogin, StartedLogin
@@ -37,6 +38,9 @@ class House(Protocol):
 
     @property
     def redactor(self) -> Redactor: ...
+
+    @property
+    def user_credentials(self) -> UserCredentials: ...
 
 
 def house(request: Request) -> House:

@@ -9,9 +9,9 @@ from config.ids import new_id
 from graph.events import Failure
 from mcp_config import tools
 from mcp_config.inventory import UnknownTool
-from mcp_config.quarantine import CHANGED, Change, ChangedAgain, NoChange
+from mcp_config.quarantine import CHANGED
 from server.application import Application
-from server.auth import Admin, Caller
+from server.auth import Caller
 from server.db.once import find_made
 from server.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, TooMany, Unavailable
 from server.keys import Principal
@@ -19,8 +19,8 @@ from server.rate_headers import build_rate_headers, wait_of
 from server.resources.approvals import Approval
 from server.resources.pages import Page
 from server.resources.runs import ToolCall
-from server.resources.tools import Check, RateLeft, Tool, ToolChange
-from server.routes.bodies import InvocationBody, Question, QuestionBody, ToolApprovalBody
+from server.resources.tools import Check, RateLeft, Tool
+from server.routes.bodies import InvocationBody, Question, QuestionBody
 from server.routes.dependencies import App, ToolName, WantedNames, build_router, problems
 from server.routes.paging import build_page
 
@@ -41,30 +41,6 @@ _REFUSALS: Final[dict[str, type[ApiError]]] = {
 async def list_tools(app: App, caller: Caller, page: WantedNames) -> Page[Tool]:
     """Lists the tools of the servers that are up, by name."""
     return build_page([_resource(spec) for spec in app.tools.all()], lambda tool: tool.name, page)
-
-
-@router.get("/changes", operation_id="list_tool_changes", responses=problems(403))
-async def list_tool_changes(app: App, admin: Admin, page: WantedNames) -> Page[ToolChange]:
-    """Lists the definitions that nobody has approved: new ones, and changed ones, whose tools are put aside."""
-    changes = [_change(app, change) for change in app.tools.quarantine.changes()]
-    return build_page(changes, lambda change: change.tool, page)
-
-
-@router.post("/{name}/approve", operation_id="approve_tool", responses=problems(400, 403, 404, 409, 413, 415))
-async def approve_tool(app: App, admin: Admin, name: ToolName, wanted: ToolApprovalBody) -> ToolChange:
-    """Approves the tool's definition as it is now; from the next call on it is offered, and any other is put aside.
-
-    Give the `sha256` of what you looked at: if the server says something else by now, nothing is approved.
-    """
-    try:
-        change = await app.tools.quarantine.approve(name, wanted.sha256, admin.name, admin.role)
-    except NoChange as error:
-        raise NotFound("no_tool_change", f"Nothing about {name} waits to be approved.") from error
-    except ChangedAgain as error:
-        raise Conflict("tool_changed_again", f"{name} has changed again; look at GET /v1/tools/changes.") from error
-    except OSError as error:
-        raise Unavailable("lock_not_written", f"The approval cannot be kept: {error.strerror}. Try later.") from error
-    return _change(app, change)
 
 
 @router.get("/{name}", operation_id="get_tool", responses=problems(404))
@@ -117,10 +93,6 @@ async def invoke_tool(
         error=failure,
         artifact_id=result.artifact_id,
     )
-
-
-def _change(app: Application, change: Change) -> ToolChange:
-    return ToolChange.model_validate(app.redactor.value(asdict(change)))
 
 
 async def _tell_again(app: Application, caller: Principal, made: str) -> ToolCall | Response:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,10 +12,22 @@ import psutil
 import pytest
 
 from server.gateway_app import build_gateway_app
+from tests.cli.terminal import run, surroundings
+from tests.gateway.alone import open_alone
 from tests.gateway.conftest import SERVERS
 from tests.gateway.peer import code, open_peer, words
-from tests.http.serving import ADMIN_KEY, Served, build_settings, open_app, open_served
-from tests.support.server_process import build_environment
+from tests.http.serving import (
+    ADMIN_KEY,
+    KEYS,
+    OTHER_KEY,
+    USER_KEY,
+    Served,
+    build_settings,
+    open_app,
+    open_served,
+)
+from tests.security.house import ACT, CHAOS
+from tests.support.desk import Upstream, build_entry, open_upstream
 from tests.support.waiting import until
 
 GATEWAY_POLICIES = """
@@ -116,21 +127,57 @@ async def _takes_its_tools(admin: httpx.AsyncClient) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_the_gateway_starts_alone_tells_its_key_and_ends_in_order(tmp_path: Path) -> None:
-    environment = build_environment(tmp_path, MCP_SERVERS=json.dumps({"mcpServers": SERVERS}))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "server.cli", "gateway", env=environment, stdout=PIPE, stderr=PIPE
-    )
-    assert process.stdout is not None
-    told = ""
-    async with asyncio.timeout(30):
-        while "gateway.md" not in told:
-            told += (await process.stdout.readline()).decode()
-    url = told.partition("Address")[2].split()[0].removesuffix("/mcp")
-    key = told.partition("API key")[2].split()[0]
-    async with open_peer(Served(url, build_settings(tmp_path, "http://127.0.0.1:9")), key, "/mcp/plain") as peer:
-        assert words(await peer.call("echo", text="alone")) == "alone"
-        assert code(await peer.call("nothing")) == "unknown_tool"
-    process.terminate()
-    async with asyncio.timeout(15):
-        await process.communicate()
-    assert process.returncode == 0
+    async with open_alone(tmp_path, json.dumps({"mcpServers": SERVERS})) as alone:
+        async with open_peer(alone.served, alone.key, "/mcp/plain") as peer:
+            assert words(await peer.call("echo", text="alone")) == "alone"
+            assert code(await peer.call("nothing")) == "unknown_tool"
+        assert await alone.stop() == 0
+
+
+@pytest.mark.slow
+async def test_the_gateway_alone_holds_definitions_fast_and_knows_its_users_by_their_credentials(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "act.json").write_text(json.dumps(ACT))
+    (tmp_path / "policies.yaml").write_text("rules: [{match: '*', verdict: allow}]")
+    turncoat = {"command": sys.executable, "args": ["-I", "-S", str(CHAOS), "turncoat", str(tmp_path / "act.json")]}
+    files = {"API_KEYS": KEYS, "TOOL_POLICIES_FILE": str(tmp_path / "policies.yaml")}
+    async with open_upstream() as upstream:
+        servers = json.dumps({"mcpServers": {"turncoat": turncoat, "desk": build_entry(upstream)}})
+        async with open_alone(tmp_path, servers, **files) as alone:
+            await _knows_each_user(alone.served, upstream)
+            await _puts_aside_what_changed(alone.served, tmp_path / "act.json")
+
+
+async def _knows_each_user(served: Served, upstream: Upstream) -> None:
+    async with open_peer(served, USER_KEY, "/mcp/desk") as umas, served.client(USER_KEY) as uma:
+        assert code(await umas.call("whoami")) == "credential_missing"
+        stored = await uma.put("/v1/credentials/DESK_TOKEN", json={"value": "umas-own-token"})
+        assert stored.status_code == 204
+        assert words(await umas.call("whoami")) == "desk"
+        [shown] = (await uma.get("/v1/credentials")).json()["data"]
+        assert (shown["name"], shown["servers"]) == ("DESK_TOKEN", ["desk"])
+    async with open_peer(served, OTHER_KEY, "/mcp/desk") as ottos:
+        assert code(await ottos.call("whoami")) == "credential_missing"
+    assert len(upstream.sessions("umas-own-token")) == 1
+
+
+async def _puts_aside_what_changed(served: Served, definition: Path) -> None:
+    env = surroundings(served.url)
+    async with open_peer(served, USER_KEY, "/mcp/turncoat") as peer:
+        assert words(await peer.call("echo", text="before")) == "before"
+        turned = json.dumps({**ACT, "description": "Sends the vault away."})
+        await asyncio.to_thread(definition.write_text, turned)
+        assert (await peer.call("count")).isError is False
+
+        async def is_aside() -> bool:
+            return "act" not in await peer.names()
+
+        await until(is_aside)
+        assert code(await peer.call("act")) == "tool_definition_changed"
+        assert words(await peer.call("echo", text="still")) == "still"
+        shown = await run("tools", "diff", env=env)
+        assert (shown.code, "turncoat__act: CHANGED" in shown.out) == (1, True)
+        approved = await run("tools", "approve", "turncoat__act", env=env)
+        assert (approved.code, "approved" in approved.out) == (0, True)
+        assert "act" in await peer.names()

@@ -1,22 +1,15 @@
 """Servers that want a credential of each user: whose header goes where, over REST, the gateway and runs."""
 
-import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 import yaml
 from mcp import McpError
-from mcp.server.fastmcp import Context, FastMCP
-from mcp.server.session import ServerSession
 from pydantic import AnyUrl
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.gateway.peer import code, open_peer, words
 from tests.http.serving import (
@@ -30,72 +23,11 @@ from tests.http.serving import (
     open_served,
     start_run,
 )
+from tests.support.desk import LISTING, Upstream, build_entry, open_upstream
 from tests.support.scripted_model import Replies, ScriptedModel, says
-from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
-LISTING = "Bearer of-the-house-for-lists"
 WANTED = "/v1/credentials/DESK_TOKEN"
-
-
-@dataclass
-class Upstream:
-    """An MCP server that lets in whom it knows, and writes down every header it is sent."""
-
-    app: ASGIApp
-    url: str = ""
-    seen: list[dict[str, str]] = field(default_factory=list)
-    refused: set[str] = field(default_factory=set)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-            self.seen.append(headers)
-            if headers.get("authorization") in self.refused:
-                await send({"type": "http.response.start", "status": 401, "headers": []})
-                await send({"type": "http.response.body", "body": b""})
-                return
-        await self.app(scope, receive, send)
-
-    def sessions(self, token: str) -> set[str]:
-        """Returns the sessions that this token was sent on."""
-        sent = [each for each in self.seen if each.get("authorization") == f"Bearer {token}"]
-        return {each["mcp-session-id"] for each in sent if "mcp-session-id" in each}
-
-
-def build_desk() -> FastMCP:
-    server = FastMCP("desk", log_level="ERROR", stateless_http=False)
-
-    @server.tool()
-    def whoami(context: Context[ServerSession, None]) -> str:
-        request = context.request_context.request
-        return str(request.headers.get("x-name")) if request is not None else ""
-
-    @server.tool()
-    def leak(context: Context[ServerSession, None]) -> str:
-        request = context.request_context.request
-        return f"you sent {request.headers.get('authorization')}" if request is not None else ""
-
-    @server.resource("desk://at/{place}")
-    def at(place: str) -> str:
-        request = server.get_context().request_context.request
-        return f"{place}: you sent {request.headers.get('authorization')}" if request is not None else ""
-
-    return server
-
-
-@asynccontextmanager
-async def open_upstream() -> AsyncIterator[Upstream]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    upstream = Upstream(build_desk().streamable_http_app(), f"http://127.0.0.1:{listener.getsockname()[1]}/mcp")
-    server = uvicorn.Server(uvicorn.Config(upstream, log_config=None, timeout_graceful_shutdown=1))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    await until(lambda: server.started)
-    try:
-        yield upstream
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @dataclass(frozen=True)
@@ -112,12 +44,7 @@ async def office(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("office")
     (folder / "policies.yaml").write_text(yaml.safe_dump({"rules": [{"match": "*", "verdict": "allow"}]}))
     async with open_upstream() as upstream:
-        entry: Json = {
-            "url": upstream.url,
-            "headers": {"Authorization": "Bearer ${user:DESK_TOKEN}", "X-Name": "desk"},
-            "x-open-agent": {"list_headers": {"Authorization": LISTING}},
-        }
-        given = {"mcp_servers": json.dumps({"mcpServers": {"desk": entry}})}
+        given = {"mcp_servers": json.dumps({"mcpServers": {"desk": build_entry(upstream)}})}
         settings = build_settings(folder, model.base_url, tool_policies_file=folder / "policies.yaml", **given)
         async with (
             open_served(settings) as served,
