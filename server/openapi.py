@@ -5,17 +5,18 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from server.completions.objects import ChatCompletionChunk
 from server.completions.refusals import RefusalObject, is_openai_path
 from server.idempotency import HEADER, KEY_PATTERN, REPLAYED
-from server.problems import MEDIA_TYPE, Problem
+from server.problems import MEDIA_TYPE, Problem, describe_errors
 from server.sse import EventStream
 
 # `Any` throughout: a JSON document of a hundred shapes, read only here.
 Document = dict[str, Any]
 
-_PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
+_SCHEMAS: Final = "#/components/schemas/"
 _KEY: Final = {
     "name": HEADER,
     "in": "header",
@@ -50,12 +51,9 @@ def build_openapi(app: FastAPI) -> Document:
         title=app.title, version=app.version, description=app.description, routes=app.routes, tags=_TAGS
     )
     _name_events(document)
-    _name_chunks(document)
+    for model in (Problem, RefusalObject, ChatCompletionChunk):
+        _name(document, model)
     _tell_of_keys(document)
-    for _, response in _responses(document):
-        content = response.get("content", {})
-        for media_type in [each for each in content if content[each]["schema"] == _PROBLEM]:
-            content[MEDIA_TYPE] = content.pop(media_type)
     return document
 
 
@@ -70,10 +68,10 @@ def _tell_of_keys(document: Document) -> None:
     for path, item in document["paths"].items():
         if "post" not in item:
             continue
-        operation, schema = item["post"], RefusalObject.__name__ if is_openai_path(path) else Problem.__name__
+        operation, openai = item["post"], is_openai_path(path)
         operation["parameters"] = [*operation.get("parameters", []), _KEY]
-        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-        operation["responses"].setdefault("409", {"description": "Conflict", "content": content})
+        media_type, model = ("application/json", RefusalObject) if openai else (MEDIA_TYPE, Problem)
+        operation["responses"].setdefault("409", describe_errors(media_type, model, [409])[409])
         operation["responses"] = dict(sorted(operation["responses"].items()))
         for status, response in operation["responses"].items():
             if int(status) < 400:
@@ -87,10 +85,10 @@ def _name_events(document: Document) -> None:
         if "oneOf" in stream.get("schema", {}):
             del stream["schema"]["type"]  # FastAPI says `string` of every stream
             document["components"]["schemas"]["RunEvent"] = stream["schema"]
-            stream["schema"] = {"$ref": "#/components/schemas/RunEvent"}
+            stream["schema"] = {"$ref": f"{_SCHEMAS}RunEvent"}
 
 
-def _name_chunks(document: Document) -> None:
-    """Adds what is only ever streamed, and so is no route's model."""
-    schema = ChatCompletionChunk.model_json_schema(ref_template="#/components/schemas/{model}")
-    document["components"]["schemas"] |= schema.pop("$defs") | {"ChatCompletionChunk": schema}
+def _name(document: Document, model: type[BaseModel]) -> None:
+    """Adds what is only ever streamed or told of errors, and so is no route's model."""
+    schema = model.model_json_schema(ref_template=_SCHEMAS + "{model}", mode="serialization")
+    document["components"]["schemas"] |= schema.pop("$defs", {}) | {model.__name__: schema}

@@ -1,8 +1,8 @@
 """Errors as clients see them: RFC 9457 `application/problem+json` with a stable `code`, on every route, always."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -47,6 +47,16 @@ class Problem(BaseModel):
     run_id: str | None = Field(None, examples=["run_0198c0de-0000-7000-8000-000000000000"])
     """With `run_active`: the run that stands in the way."""
     errors: list[Flaw] | None = None
+
+
+def describe_errors(
+    media_type: str, model: type[BaseModel], statuses: Iterable[int]
+) -> dict[int | str, dict[str, Any]]:
+    """Returns what a route says of its errors. Given the model itself, FastAPI would build a validator for each status
+    of each route that nothing asks; so it is named, and `server/openapi.py` adds it to the document.
+    """
+    content = {media_type: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

@@ -1,6 +1,5 @@
 """The OpenAI-compatible routes: agents as models, chat completions as runs. Their errors are OpenAI's, too."""
 
-from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Request, Response
@@ -14,11 +13,12 @@ from server.completions.objects import ChatCompletion
 from server.completions.refusals import RefusalObject
 from server.completions.visit import read_visit
 from server.completions.wording import CompletionRequest
+from server.problems import describe_errors
 from server.routes.dependencies import App
 
 
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type for a part of a document
-    return {status: {"model": RefusalObject, "description": HTTPStatus(status).phrase} for status in statuses}
+    return describe_errors("application/json", RefusalObject, statuses)
 
 
 router: Final = APIRouter(

@@ -1,6 +1,5 @@
 """What routes ask for by type: the running application, the caller, a page, and the problems they may answer with."""
 
-from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
@@ -9,7 +8,7 @@ from server.application import Application
 from server.auth import needs_key
 from server.body import StrictJsonRoute
 from server.errors import Invalid
-from server.problems import Problem
+from server.problems import MEDIA_TYPE, Problem, describe_errors
 from server.resources.conversations import MessageId
 from server.resources.pages import PageQuery
 
@@ -75,10 +74,7 @@ _EVERYWHERE: Final = (401, 422, 500, 503)
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Returns the description of these problems, and of those that every route may answer with."""
     # `Any`: FastAPI's own type for a part of an OpenAPI document.
-    return {
-        status: {"model": Problem, "description": HTTPStatus(status).phrase}
-        for status in sorted({*statuses, *_EVERYWHERE})
-    }
+    return describe_errors(MEDIA_TYPE, Problem, sorted({*statuses, *_EVERYWHERE}))
 
 
 def build_router(prefix: str, tag: str) -> APIRouter:
