@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
-from redis.asyncio import BlockingConnectionPool
 
 from config.policies import ToolPolicies
 from mcp_config.decision import build_settings
@@ -23,11 +22,7 @@ from mcp_config.names import order_by_precision
 from mcp_config.tools import Allowance, Caller, RateScope
 
 T = TypeVar("T")
-_REDIS_SECONDS: Final = 0.5
-"""A Redis that takes longer counts as down: it is asked before each call."""
 _RETRY_SECONDS: Final = 5.0
-_QUEUE_SECONDS: Final = 2.0
-"""For a free connection, when many call at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,19 +83,10 @@ async def open_rate_limits(redis_url: str | None) -> AsyncIterator[RateLimits]:
     if redis_url is None:
         yield RateLimits()
         return
-    deadlines = {"socket_timeout": _REDIS_SECONDS, "socket_connect_timeout": _REDIS_SECONDS}
-    pool = BlockingConnectionPool.from_url(redis_url, max_connections=16, timeout=_QUEUE_SECONDS, **deadlines)
-    storage = RedisStorage(
-        "async+redis://",
-        wrap_exceptions=True,
-        implementation="redispy",
-        key_prefix="open-agent",
-        connection_pool=pool,  # type: ignore[arg-type]  # documented so; its annotation names only plain options
-    )
-    try:
-        yield RateLimits(SlidingWindowCounterRateLimiter(storage))
-    finally:
-        await pool.aclose()
+    from mcp_config.shared_rates import open_shared_counter  # noqa: PLC0415 - Redis's client is big, and few have one
+
+    async with open_shared_counter(redis_url) as counter:
+        yield RateLimits(counter)
 
 
 async def _take(limiter: SlidingWindowCounterRateLimiter, rates: Sequence[Rate]) -> tuple[bool, tuple[Allowance, ...]]:

@@ -10,7 +10,6 @@ from typing import Final, get_args
 from pydantic import JsonValue
 
 from mcp_config.servers.sql.database import Dialect, QueryFailedError
-from mcp_config.servers.sql.guard import read_tables
 
 _SERVER: Final = "sql__"
 _QUERY: Final = "sql"
@@ -34,6 +33,8 @@ def _of_query(query: str, tables: list[str]) -> str | None:
     # in the default schema, which may be named: SQLite has no schema `public` that could hold another table
     allowed = {form for table in tables for form in (table.lower(), f"public.{table.lower().removeprefix('public.')}")}
     allowed |= {table.removeprefix("public.") for table in allowed}
+    from mcp_config.servers.sql.guard import read_tables  # noqa: PLC0415 - the parser is big, and few agents ask for it
+
     for dialect in get_args(Dialect):
         try:
             named = read_tables(query.strip().removesuffix(";"), dialect)

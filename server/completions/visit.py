@@ -12,7 +12,6 @@ from config.agents import Limits
 from config.api_keys import Role
 from config.limits_text import parse_limits
 from server.completions.terms import OnDisconnect, Terms
-from server.completions.tokens import verify_user
 from server.errors import Invalid
 from server.keys import Principal
 from server.resources.runs import Multitask
@@ -78,6 +77,8 @@ def read_visit(principal: Principal, headers: Headers, terms: Terms) -> Visit:
 def _owner(principal: Principal, headers: Headers, terms: Terms) -> tuple[str, Role]:
     if terms.jwt_secret is None or not any(name.startswith(_IDENTITY) for name in headers):
         return principal.name, principal.role
+    from server.completions.tokens import verify_user  # noqa: PLC0415 - ciphers, only where Open WebUI signs
+
     user = verify_user(headers.get(_TOKEN, ""), terms.jwt_secret.get_secret_value())
     # The key is Open WebUI's: its rights are lent to admins there, and nobody has more than it.
     return f"openwebui:{user.id}", principal.role if user.admin else "user"

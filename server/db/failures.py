@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-import psycopg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -15,6 +14,8 @@ _FULL: Final = frozenset({"53100", "SQLITE_FULL"})
 _BUSY: Final = frozenset({"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED", "53300", "40P01", "40001"})
 _READ_ONLY: Final = frozenset({"SQLITE_READONLY", "SQLITE_READONLY_DBMOVED", "SQLITE_READONLY_DIRECTORY"})
 _DAMAGED: Final = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
+_OUTAGES_OF_PSYCOPG: Final = frozenset({"psycopg.OperationalError", "psycopg.InterfaceError"})
+"""By their names: who has no PostgreSQL is spared the driver, a twentieth of the whole start."""
 _OUR_MISTAKE: Final = "SQLITE_ERROR"
 """Bad SQL, which Python's sqlite3 calls operational too: a bug of ours must not pass for an outage."""
 
@@ -33,15 +34,15 @@ def find_outage(error: BaseException) -> BaseException | None:
     return None
 
 
-async def telling(work: Awaitable[T]) -> T:
-    """Returns what `work` does on a driver of its own.
+async def telling(work: Awaitable[T], errors: type[Exception] = sqlite3.Error) -> T:
+    """Returns what `work` does on a driver of its own, of which `errors` come.
 
     Raises:
         Unavailable: the database cannot do its work.
     """
     try:
         return await work
-    except (sqlite3.Error, psycopg.Error) as error:
+    except errors as error:
         if outage := find_outage(error):
             raise unavailable(outage) from error
         raise
@@ -74,7 +75,7 @@ def _is_outage(error: BaseException) -> bool:
         return _code(error) in _DAMAGED or (
             isinstance(error, sqlite3.OperationalError) and _code(error) != _OUR_MISTAKE
         )
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return any(f"{kind.__module__}.{kind.__name__}" in _OUTAGES_OF_PSYCOPG for kind in type(error).__mro__)
 
 
 def _code(error: BaseException) -> str | None:

@@ -3,25 +3,19 @@
 It knows neither users nor memories: who owns what is a matter of namespaces, and theirs who use it.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 import aiosqlite
 from langgraph.store.base import BaseStore, Op, Result
-from langgraph.store.base.batch import AsyncBatchedBaseStore
-from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 from typing_extensions import override
 
 from config.database_url import find_page_limit, find_sqlite_file, parse_database_url
 from server.db.failures import telling
-from server.engine.postgres_pool import open_pool
+from server.engine.closing_store import ClosingStore
 from server.errors import Unavailable
-
-_CONNECTIONS: Final = 2
 
 
 def open_memory_store(database_url: str) -> AbstractAsyncContextManager[BaseStore]:
@@ -31,20 +25,14 @@ def open_memory_store(database_url: str) -> AbstractAsyncContextManager[BaseStor
     """
     url = parse_database_url(database_url)
     file = find_sqlite_file(url)
-    return _open_sqlite(file, find_page_limit(url)) if file else _open_postgresql(url)
+    if file:
+        return _open_sqlite(file, find_page_limit(url))
+    from server.engine.postgres_memories import open_postgres_memories  # noqa: PLC0415 - brings in the driver
+
+    return open_postgres_memories(url)
 
 
-class _Closing(AsyncBatchedBaseStore):
-    __slots__ = ()
-
-    async def close(self) -> None:
-        """Ends the task that gathers what is asked at the same time: LangGraph leaves it to whoever ends the loop."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-
-class _SqliteStore(_Closing, AsyncSqliteStore):
+class _SqliteStore(ClosingStore, AsyncSqliteStore):
     @override
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         batch = list(ops)
@@ -55,12 +43,6 @@ class _SqliteStore(_Closing, AsyncSqliteStore):
                 raise
         # It read and then wrote, and another connection committed in between: this time it sees what that wrote.
         return await telling(super().abatch(batch))
-
-
-class _PostgresStore(_Closing, AsyncPostgresStore):
-    @override
-    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        return await telling(super().abatch(ops))
 
 
 @asynccontextmanager
@@ -78,14 +60,3 @@ async def _open_sqlite(file: Path, pages: int | None) -> AsyncIterator[BaseStore
             await store.close()
     finally:
         await connection.close()
-
-
-@asynccontextmanager
-async def _open_postgresql(url: str) -> AsyncIterator[BaseStore]:
-    async with open_pool(url, _CONNECTIONS) as pool:
-        store = _PostgresStore(pool)
-        try:
-            await telling(store.setup())
-            yield store
-        finally:
-            await store.close()

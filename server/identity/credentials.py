@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 import structlog
@@ -13,8 +13,6 @@ from config.api_keys import Role
 from config.settings import Settings
 from server.db.tokens import Tokens
 from server.errors import CHALLENGE, Unauthenticated, Unavailable
-from server.identity.signed_tokens import SignedTokens, build_terms
-from server.identity.signing_keys import PublishedKeys, SharedSecret, SigningKeys
 from server.keys import KeyRing, Principal, load_api_keys
 from server.resources.tokens import Token
 
@@ -23,8 +21,14 @@ _LAZILY: Final = timedelta(minutes=1)
 _log = structlog.stdlib.get_logger("server.identity")
 
 
+class Signed(Protocol):
+    """What reads signed tokens."""
+
+    async def find(self, token: str) -> Principal | None: ...
+
+
 class Credentials:
-    def __init__(self, ring: KeyRing, tokens: Tokens, uses: "LastUses", signed: SignedTokens | None) -> None:
+    def __init__(self, ring: KeyRing, tokens: Tokens, uses: "LastUses", signed: Signed | None) -> None:
         self._ring, self._tokens, self._uses, self._signed = ring, tokens, uses, signed
 
     async def identify(self, authorization: str) -> Principal:
@@ -100,16 +104,12 @@ async def open_credentials(settings: Settings, tokens: Tokens, generated: Role =
     uses = LastUses(tokens)
     # No redirects: the address in the settings, and nothing else, says who may sign.
     async with httpx.AsyncClient(follow_redirects=False) as client:
-        signed = None
+        signed: Signed | None = None
         if settings.auth_mode == "jwt":
-            signed = SignedTokens(_signing_keys(settings, client), build_terms(settings))
+            from server.identity.signed_tokens import build_signed_tokens  # noqa: PLC0415 - ciphers, only for who signs
+
+            signed = build_signed_tokens(settings, client)
         try:
             yield Credentials(ring, tokens, uses, signed)
         finally:
             await uses.close()
-
-
-def _signing_keys(settings: Settings, client: httpx.AsyncClient) -> SigningKeys:
-    if settings.jwt_secret:
-        return SharedSecret(settings.jwt_secret.get_secret_value())
-    return PublishedKeys(client, settings.jwt_jwks_url or "", settings.jwt_jwks_seconds)

@@ -1,12 +1,7 @@
 """Seals what users trusted us with, so that the database alone gives nothing away. The key is a file beside it."""
 
-import os
 from pathlib import Path
 from typing import Final
-
-from cryptography.fernet import Fernet, InvalidToken
-
-from server.errors import Unavailable
 
 SEAL_FILE: Final = "credentials.key"
 
@@ -19,7 +14,9 @@ class Seal:
 
     def close(self, value: str) -> bytes:
         """Raises: Unavailable, the key can be neither read nor made."""
-        return self._key(make=True).encrypt(value.encode())
+        from server.identity.cipher import encrypt  # noqa: PLC0415 - a big library, and few store credentials
+
+        return encrypt(self._path, value)
 
     def open(self, sealed: bytes) -> str | None:
         """Returns what was sealed; None where it was sealed with another key.
@@ -27,28 +24,6 @@ class Seal:
         Raises:
             Unavailable: the key is not there, or is none.
         """
-        try:
-            return self._key().decrypt(sealed).decode()
-        except InvalidToken:
-            return None
+        from server.identity.cipher import decrypt  # noqa: PLC0415
 
-    def _key(self, *, make: bool = False) -> Fernet:
-        try:
-            if make and not self._path.exists():
-                self._make()
-            return Fernet(self._path.read_bytes().strip())
-        except (OSError, ValueError):
-            detail = f"Users' credentials cannot be read: {self._path.name} in the data folder is missing or no key."
-            raise Unavailable("credentials_unreadable", detail) from None
-
-    def _make(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(Fernet.generate_key())
-        try:
-            os.link(new, self._path)  # whole, and never over one that another process has just made
-        except FileExistsError:
-            return
-        finally:
-            new.unlink()
+        return decrypt(self._path, sealed)

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import httpx
 import jwt
 
 from config.api_keys import Role
 from config.owners import is_owner
 from config.settings import Settings
 from server.errors import Forbidden
-from server.identity.signing_keys import SigningKeys
+from server.identity.signing_keys import PublishedKeys, SharedSecret, SigningKeys
 from server.keys import Principal
 
 _LONGEST: Final = 16_384
@@ -36,7 +37,7 @@ class TokenTerms:
     scopes_claim: str | None
 
 
-def build_terms(settings: Settings) -> TokenTerms:
+def _build_terms(settings: Settings) -> TokenTerms:
     return TokenTerms(
         issuer=settings.jwt_issuer or "",
         audience=settings.jwt_audience or "",
@@ -100,6 +101,16 @@ class SignedTokens:
     def _scopes(self, claims: Claims) -> frozenset[str] | None:
         name = self._terms.scopes_claim
         return None if name is None else frozenset(_texts(_claim(claims, name)))
+
+
+def build_signed_tokens(settings: Settings, client: httpx.AsyncClient) -> SignedTokens:
+    return SignedTokens(_signing_keys(settings, client), _build_terms(settings))
+
+
+def _signing_keys(settings: Settings, client: httpx.AsyncClient) -> SigningKeys:
+    if settings.jwt_secret:
+        return SharedSecret(settings.jwt_secret.get_secret_value())
+    return PublishedKeys(client, settings.jwt_jwks_url or "", settings.jwt_jwks_seconds)
 
 
 def _claim(claims: Claims, name: str) -> object:
