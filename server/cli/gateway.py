@@ -7,6 +7,8 @@ from config.errors import ConfigError
 from config.known_secrets import find_secrets
 from mcp_config.server_variables import build_variables
 from mcp_config.servers_file import load_servers
+from server.banner import build_gateway_banner
+from server.cli.importing import importing_much
 from server.cli.serve import HostOption, PortOption, stop_for
 from server.cli.settings import settings_or_exit
 from server.errors import ApiError
@@ -26,8 +28,11 @@ def gateway(host: HostOption = None, port: PortOption = None) -> None:
         secrets = find_secrets(settings, keys, chain.from_iterable(server.secrets for server in servers))
         configure_logs(settings.log_level, settings.log_format, secrets)
 
-        from server.cli.process import GATEWAY, serve_until_told  # noqa: PLC0415 - seconds, and only now
+        with importing_much():
+            from server.cli.process import Product, serve_until_told  # noqa: PLC0415 - seconds, and only now
+            from server.gateway_app import build_gateway_app  # noqa: PLC0415
 
-        asyncio.run(serve_until_told(settings, bound, keys, GATEWAY))
+        product = Product(build_gateway_app, build_gateway_banner)
+        asyncio.run(serve_until_told(settings, bound, keys, product))
     except (ConfigError, CannotListen, ApiError, OSError) as error:
         stop_for(error, settings)

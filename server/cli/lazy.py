@@ -10,6 +10,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 from typing_extensions import override
 
+from server.cli.importing import importing_much
+
 Context: TypeAlias = Any
 """Click's context and commands, which typer carries inside and does not publish."""
 Command: TypeAlias = Any
@@ -44,7 +46,8 @@ def build_lazy_group(listed: Mapping[str, Listed]) -> type[TyperGroup]:
 def load_command(name: str, entry: Listed) -> Command:
     """Imports the command and returns it, ready to be run."""
     module, _, attribute = entry.place.partition(":")
-    found = getattr(import_module(module), attribute)
+    with importing_much():
+        found = getattr(import_module(module), attribute)
     if not isinstance(found, Typer):
         app = Typer(add_completion=False, rich_markup_mode="markdown")
         app.command(name)(found)

@@ -1,4 +1,4 @@
-"""What `open-agent serve` does once all is checked. Imported only then: it brings in the whole product, in seconds."""
+"""What `open-agent serve` and `open-agent gateway` do once all is checked: serve until they are told to stop."""
 
 import asyncio
 import os
@@ -7,16 +7,13 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import structlog
 from fastapi import FastAPI
 
 from config.api_keys import ApiKey
 from config.settings import Settings
-from server.app import build_app
-from server.banner import build_banner, build_gateway_banner
-from server.gateway_app import build_gateway_app
 from server.keys import where_the_key_is
 from server.listening import address_of
 from server.serving import Leave, run_server
@@ -32,13 +29,7 @@ class Product:
     banner: Callable[[str, str | None], str]
 
 
-WHOLE: Final = Product(build_app, build_banner)
-GATEWAY: Final = Product(build_gateway_app, build_gateway_banner)
-
-
-async def serve_until_told(
-    settings: Settings, bound: socket.socket, keys: Sequence[ApiKey], product: Product = WHOLE
-) -> None:
+async def serve_until_told(settings: Settings, bound: socket.socket, keys: Sequence[ApiKey], product: Product) -> None:
     """Serves until SIGINT or SIGTERM. Raises what opening the product raises."""
 
     def tell() -> None:

@@ -8,6 +8,8 @@ import typer
 from config.errors import ConfigError
 from config.known_secrets import find_secrets
 from config.settings import Settings
+from server.banner import build_banner
+from server.cli.importing import importing_much
 from server.cli.settings import settings_or_exit, stop_with
 from server.configuration import load_configuration
 from server.errors import ApiError
@@ -31,11 +33,13 @@ def serve(host: HostOption = None, port: PortOption = None) -> None:
         secrets = find_secrets(settings, keys, configuration.server_secrets)
         configure_logs(settings.log_level, settings.log_format, secrets)
 
-        from server.cli.process import serve_until_told  # noqa: PLC0415 - seconds, and only now is it worth them
-        from server.cli.weights import pull_needed_weights  # noqa: PLC0415
+        with importing_much():
+            from server.app import build_app  # noqa: PLC0415 - seconds, and only now is it worth them
+            from server.cli.process import Product, serve_until_told  # noqa: PLC0415
+            from server.cli.weights import pull_needed_weights  # noqa: PLC0415
 
         pull_needed_weights(settings, configuration.agents)
-        asyncio.run(serve_until_told(settings, bound, keys))
+        asyncio.run(serve_until_told(settings, bound, keys, Product(build_app, build_banner)))
     except (ConfigError, CannotListen, ApiError, OSError) as error:
         stop_for(error, settings)
 
