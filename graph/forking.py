@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-import nodes.state
 from config.ids import derive_id
 from graph.events import Plan, PlannedStep, StepKind
-from nodes.state import PlanStep, StepResult
 
 
 class ForkError(Exception):
@@ -43,19 +41,6 @@ class HeadStart(BaseModel):
     replanned: bool = False
     read: tuple[str, ...] = ()
     """Tools whose results may stand in these outputs."""
-
-
-def build_given(head_start: HeadStart) -> nodes.state.HeadStart:
-    """Returns the head start as nodes share it."""
-    plan = [
-        PlanStep(id=step.id, agent=step.agent, task=step.task, depends_on=[*step.depends_on])
-        for step in head_start.plan.steps
-    ]
-    results = [
-        StepResult(step_id=step.id, agent=step.agent, task=step.task, status="completed", output=step.output, code="")
-        for step in head_start.done
-    ]
-    return nodes.state.HeadStart(plan=plan, results=results, replanned=head_start.replanned)
 
 
 @dataclass(frozen=True)

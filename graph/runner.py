@@ -21,7 +21,8 @@ from config.ids import derive_id
 from graph.builder import NAME, build_graph
 from graph.deadlines import Deadlines
 from graph.events import RunEvent
-from graph.forking import HeadStart, build_given
+from graph.forking import HeadStart
+from graph.given import build_given
 from graph.outbox import Outbox
 from graph.translate import Translation
 from mcp_config.tools import Answer, ToolBox, ToolResult
