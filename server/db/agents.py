@@ -10,7 +10,7 @@ from mcp_config.audit import Action, AuditEntry
 from server.db.audit import build_audit_row
 from server.db.database import Database
 from server.db.guard_tables import AuditRow
-from server.db.once import Once
+from server.db.once import made_once
 from server.db.paging import page_of, rows_of_page
 from server.db.sessions import ReadSession, WriteSession
 from server.db.stored_agents import find_flaws
@@ -38,7 +38,7 @@ class Agents:
 
     async def page(self, query: PageQuery) -> Page[AgentSpec]:
         async with self._database.read() as session:
-            return await page_of(session, select(AgentRow), AgentRow.id, query, lambda row: row.spec)
+            return await page_of(session, select(AgentRow), AgentRow.id, query, _spec)
 
     async def get(self, agent_id: str) -> AgentSpec:
         """Raises: NotFound."""
@@ -51,18 +51,13 @@ class Agents:
         Raises:
             Conflict: the id is taken.
         """
-        once = Once()
 
-        async def work(session: WriteSession) -> AgentSpec:
-            if earlier := await once.find(session, AgentRow):
-                return earlier.spec
+        async def make(session: WriteSession) -> AgentSpec:
             if await session.get(AgentRow, spec.id) is not None:
                 raise Conflict("agent_exists", f"There is an agent {spec.id} already; change it with PATCH.")
-            made = await _write_next(session, spec, "agent.create", by)
-            await once.note(session, made.id)
-            return made
+            return await _write_next(session, spec, "agent.create", by)
 
-        return await self._database.write(work)
+        return await self._database.write(made_once(AgentRow, _spec, make))
 
     async def update(self, agent_id: str, change: Callable[[AgentSpec], AgentSpec], by: Principal) -> AgentSpec:
         """Replaces an agent by what `change` makes of it, with the next version.
@@ -87,19 +82,13 @@ class Agents:
             NotFound: there was no such version.
         """
 
-        once = Once()
-
-        async def work(session: WriteSession) -> AgentSpec:
-            if earlier := await once.find(session, AgentRow):
-                return earlier.spec
+        async def make(session: WriteSession) -> AgentSpec:
             old = (await _get_version(session, agent_id, version)).spec
             present = await session.get(AgentRow, agent_id)
             check(old, present.spec if present else None)
-            restored = await _write_next(session, old, "agent.rollback", by)
-            await once.note(session, restored.id)
-            return restored
+            return await _write_next(session, old, "agent.rollback", by)
 
-        return await self._database.write(work)
+        return await self._database.write(made_once(AgentRow, _spec, make))
 
     async def delete(self, agent_id: str, check: Callable[[AgentSpec], None], by: Principal) -> None:
         """Takes an agent out of the registry; its versions stay. `check` raises what speaks against it.
@@ -188,6 +177,10 @@ def _is_gone(row: AgentVersionRow, revision: int | None) -> bool:
 
 def _not_found(agent_id: str) -> NotFound:
     return NotFound("agent_not_found", f"There is no agent {agent_id}.")
+
+
+def _spec(row: AgentRow) -> AgentSpec:
+    return row.spec
 
 
 async def _get(session: ReadSession, agent_id: str) -> AgentRow:

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 
 from config.ids import new_id
 from server.db.database import Database
-from server.db.once import Once
+from server.db.once import made_once
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import ConversationRow, RunRow
@@ -28,16 +28,12 @@ class Conversations:
         row = ConversationRow(
             id=new_id("conv"), owner=owner, title=new.title, labels=new.metadata, created_at=datetime.now(UTC)
         )
-        once = Once()
 
-        async def work(session: WriteSession) -> Conversation:
-            if earlier := await once.find(session, ConversationRow):
-                return _resource(earlier)
+        async def make(session: WriteSession) -> Conversation:
             session.add(row)
-            await once.note(session, row.id)
             return _resource(row)
 
-        return await self._database.write(work)
+        return await self._database.write(made_once(ConversationRow, _resource, make))
 
     async def get(self, owner: str, conversation_id: str) -> Conversation:
         """Raises: NotFound."""

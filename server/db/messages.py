@@ -10,7 +10,7 @@ from config.ids import after, new_id
 from server.db.attachments import check_attachments
 from server.db.conversations import get_conversation
 from server.db.database import Database
-from server.db.once import Once
+from server.db.once import made_once
 from server.db.paging import page_of, slice_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import MessageRow
@@ -35,11 +35,8 @@ class Messages:
             detail = "The message is empty; give it `content`, or something in `attachments`."
             raise Invalid("empty_message", detail, pointer="/content")
         check_attachments(new.attachments)
-        once = Once()
 
-        async def work(session: WriteSession) -> Message:
-            if earlier := await once.find(session, MessageRow):
-                return _resource(earlier)
+        async def make(session: WriteSession) -> Message:
             await get_conversation(session, owner, conversation_id, locked=True)
             parent, floating = await _place(session, conversation_id, new.parent_id)
             row = MessageRow(
@@ -55,10 +52,9 @@ class Messages:
                 created_at=datetime.now(UTC),
             )
             session.add(row)
-            await once.note(session, row.id)
             return _resource(row)
 
-        return await self._database.write(work)
+        return await self._database.write(made_once(MessageRow, _resource, make))
 
     async def page(self, owner: str, conversation_id: str, query: PageQuery) -> Page[Message]:
         """Raises: NotFound."""

@@ -3,12 +3,12 @@
 Its key is written in the transaction that makes it: no crash leaves a resource without its key, or the other way round.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
@@ -19,7 +19,13 @@ from server.db.tables import Row
 from server.errors import Conflict
 
 RowT = TypeVar("RowT", bound=Row)
+MadeT = TypeVar("MadeT", bound="Identified")
 KEPT_FOR: Final = timedelta(hours=24)
+
+
+class Identified(Protocol):
+    @property
+    def id(self) -> str: ...
 
 
 @dataclass
@@ -89,6 +95,25 @@ class Once:
             request.made, request.noted = made, True
 
         session.on_commit.append(remember)
+
+
+def made_once(
+    kind: type[RowT], resource: Callable[[RowT], MadeT], make: Callable[[WriteSession], Awaitable[MadeT]]
+) -> Callable[[WriteSession], Awaitable[MadeT]]:
+    """Returns the work of a transaction that makes something, or finds what the same request made before.
+
+    `resource` tells of a row what `make` returns of a new one.
+    """
+    once = Once()
+
+    async def work(session: WriteSession) -> MadeT:
+        if earlier := await once.find(session, kind):
+            return resource(earlier)
+        made = await make(session)
+        await once.note(session, made.id)
+        return made
+
+    return work
 
 
 def in_progress() -> Conflict:

@@ -12,7 +12,7 @@ from server.db.conversations import get_conversation
 from server.db.database import Database
 from server.db.forking import check_forkable, choose_agent, read_head_start
 from server.db.messages import find_question, leave_out
-from server.db.once import Once
+from server.db.once import made_once
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.steps import read_steps
@@ -37,11 +37,8 @@ class Runs:
             Invalid: the message named is no user message of this conversation.
             Conflict: there is no user message to answer, or another run is active and this one gives way to it.
         """
-        once = Once()
 
-        async def work(session: WriteSession) -> Run:
-            if earlier := await once.find(session, RunRow):
-                return _resource(earlier)
+        async def make(session: WriteSession) -> Run:
             await get_conversation(session, owner, conversation_id, locked=True)
             asked = question or await find_question(session, conversation_id, new.message_id)
             if asked is None:
@@ -52,10 +49,9 @@ class Runs:
             row = _new_row(owner, role, conversation_id, new, revision, asked)
             row.id = after(await _find_newest(session, conversation_id), row.id)
             session.add(row)
-            await once.note(session, row.id)
             return _resource(row)
 
-        return await self._database.write(work)
+        return await self._database.write(made_once(RunRow, _resource, make))
 
     async def fork(
         self, owner: str, role: Role, run_id: str, new: NewFork, revision: int, agents: Collection[str]
@@ -69,11 +65,8 @@ class Runs:
             Invalid: the agent named is not there.
             Conflict: the run has not ended, or cannot be forked from this step.
         """
-        once = Once()
 
-        async def work(session: WriteSession) -> Run:
-            if earlier := await once.find(session, RunRow):
-                return _resource(earlier)
+        async def make(session: WriteSession) -> Run:
             source = await get_run(session, owner, run_id)
             await get_conversation(session, owner, source.conversation_id, locked=True)
             check_forkable(source)
@@ -83,10 +76,9 @@ class Runs:
             row.limits, row.forked_from = new.limits or source.limits, source.id
             row.head_start = await read_head_start(session, source, new, row.id)
             session.add(row)
-            await once.note(session, row.id)
             return _resource(row)
 
-        return await self._database.write(work)
+        return await self._database.write(made_once(RunRow, _resource, make))
 
     async def get(self, owner: str, run_id: str) -> Run:
         """Raises: NotFound."""
