@@ -198,7 +198,7 @@ async def test_what_was_revoked_wants_a_login_again_and_is_back_after_one(office
     refused = await invoke(office.uma, "private__whoami")
     assert refused["error"]["code"] in ("credential_refused", "server_lost")
     assert "open-agent tools login private" in refused["error"]["detail"]
-    assert (await invoke(office.uma, "desk__whoami"))["status"] == "error"
+    assert (await invoke(office.uma, "desk__whoami"))["status"] != "ok"
     after = await office.until(SHARED, "auth_required")
     assert (after["login"]["state"], after["tools"]) == ("none", 0)
     await office.agree(office.admin, SHARED, "robin")
