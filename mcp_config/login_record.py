@@ -22,7 +22,16 @@ class LoginRecord(BaseModel):
     tokens: JsonObject | None = None
     """None when they are no longer taken."""
     wanted: str = ""
-    """Scopes that the server asked for when a call needed more than the login gives."""
+    """Scopes that the server asked for when a call needed more than was allowed: the next login asks for them."""
+    lacking: str = ""
+    """Those that this login does not give."""
+
+    def is_known_for(self, redirect_url: str) -> bool:
+        """Tells whether what we are known by will do: for being sent back to there, and for all that is wanted."""
+        client = self.client or {}
+        registered, scopes = client.get("redirect_uris"), client.get("scope")
+        allowed = scopes.split() if isinstance(scopes, str) else []
+        return isinstance(registered, list) and redirect_url in registered and {*self.wanted.split()} <= {*allowed}
 
     @property
     def secrets(self) -> Iterator[str]:

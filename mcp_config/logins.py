@@ -173,8 +173,7 @@ class Logins:
     async def _agree(self, attempt: Attempt) -> None:
         config, owner = attempt.config, attempt.owner
         kept = await self.find(config, owner)
-        # registered for another address we would be sent back to there
-        known = kept.client if kept and self.ourselves.redirect_url in str(kept.client) else None
+        known = kept.client if kept and kept.is_known_for(self.ourselves.redirect_url) else None
         record = LoginRecord(url=config.url, client=known, wanted=kept.wanted if kept else "")
 
         async def changed(record: LoginRecord) -> None:

@@ -62,13 +62,15 @@ class Drawer:
 class _Application(OAuthClientMetadata):
     """What we say of ourselves to who registers us."""
 
-    lasting: str | None = Field(None, exclude=True)
-    """Scopes to be registered for, whatever the SDK finds to ask for first."""
+    instead: tuple[str, ...] = Field((), exclude=True)
+    """Scopes to be registered for in the place of what the SDK finds."""
+    besides: tuple[str, ...] = Field((), exclude=True)
 
     @model_serializer(mode="wrap")
     def _with_all_scopes(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
         said: dict[str, object] = serialize(self)
-        return {**said, "scope": self.lasting} if self.lasting else said
+        scopes = _joined(self.instead or _split(self.scope), self.besides)
+        return {**said, "scope": scopes} if scopes else said
 
 
 class Flow(OAuthClientProvider):
@@ -126,8 +128,8 @@ class Flow(OAuthClientProvider):
     @override
     async def _perform_authorization(self) -> httpx.Request:
         self._choose_method()
-        found = self.scopes or (self.context.client_metadata.scope or "").split()
-        self.context.client_metadata.scope = " ".join(dict.fromkeys([*found, *self.wanted])) or None
+        found = self.scopes or _split(self.context.client_metadata.scope)
+        self.context.client_metadata.scope = _joined(found, self.wanted)
         return await super()._perform_authorization()
 
     def _choose_method(self) -> None:
@@ -151,9 +153,10 @@ class KeptLogin(Flow):
             self._choose_method()
             return await self._refresh_token()
         if self._status == 403:
-            wanted = self.context.client_metadata.scope or ""
-            await self.drawer.put(wanted=wanted)
-            raise ServerRefused(f"this needs a login that allows more ({clean_text(wanted, 100)}); {self.advice}")
+            lacking = clean_text(self.context.client_metadata.scope or "", _MAX_WORDS)
+            wanted = _joined(_split(self.drawer.record.wanted), _split(lacking)) or ""
+            await self.drawer.put(wanted=wanted, lacking=lacking)
+            raise ServerRefused(f"this needs a login that allows more ({lacking}); {self.advice}")
         raise await self._ended()
 
     @override
@@ -191,9 +194,9 @@ class NewLogin(Flow):
 
     @override
     async def _perform_authorization_code_grant(self) -> tuple[str, str]:
-        metadata, asked = self.context.oauth_metadata, (self.context.client_metadata.scope or "").split()
-        if metadata and _OFFLINE in (metadata.scopes_supported or ()) and _OFFLINE not in asked:
-            self.context.client_metadata.scope = " ".join([*asked, _OFFLINE])
+        metadata, asked = self.context.oauth_metadata, _split(self.context.client_metadata.scope)
+        if metadata and _OFFLINE in (metadata.scopes_supported or ()):
+            self.context.client_metadata.scope = _joined(asked, (_OFFLINE,))
         return await super()._perform_authorization_code_grant()
 
     def is_from(self, issuer: str) -> bool:
@@ -217,8 +220,8 @@ def build_new_login(
     answer: Callable[[], Awaitable[tuple[str, str | None]]],
 ) -> NewLogin:
     """`show` is given the address where a person agrees, `answer` returns what came back from there."""
-    wanted = tuple(drawer.record.wanted.split())
-    application = _build_application(ourselves, [*terms.scopes, *wanted] if terms and terms.scopes else ())
+    wanted = _split(drawer.record.wanted)
+    application = _build_application(ourselves, terms.scopes if terms else (), wanted)
     login = NewLogin(url, application, drawer, show, answer, client_metadata_url=ourselves.document_url)
     login.insists, login.wanted = terms is not None, wanted
     if terms:
@@ -226,10 +229,19 @@ def build_new_login(
     return login
 
 
-def _build_application(ourselves: Ourselves, scopes: Sequence[str] = ()) -> _Application:
-    return _Application(
-        redirect_uris=[AnyUrl(ourselves.redirect_url)], client_name=_NAME, lasting=" ".join(scopes) or None
-    )
+def _build_application(
+    ourselves: Ourselves, instead: tuple[str, ...] = (), besides: tuple[str, ...] = ()
+) -> _Application:
+    addresses = [AnyUrl(ourselves.redirect_url)]
+    return _Application(redirect_uris=addresses, client_name=_NAME, instead=instead, besides=besides)
+
+
+def _split(scopes: str | None) -> tuple[str, ...]:
+    return tuple((scopes or "").split())
+
+
+def _joined(scopes: Sequence[str], more: Sequence[str]) -> str | None:
+    return " ".join(dict.fromkeys([*scopes, *more])) or None
 
 
 def build_client(terms: OAuth, ourselves: Ourselves) -> OAuthClientInformationFull:

@@ -141,8 +141,8 @@ async def _login(app: House, config: ServerConfig, owner: str) -> ServerLogin | 
     if state == "failed" and attempt:
         earlier = "an earlier login is still in use; " if record and record.tokens else ""
         detail = app.redactor.text(f"{attempt.fault}; {earlier}{detail}")
-    if state == "logged_in" and record and record.wanted:
-        detail = f"it does not allow {record.wanted}; {build_login_advice(config, owner)}"
+    if state == "logged_in" and record and record.lacking:
+        detail = f"it does not allow {record.lacking}; {build_login_advice(config, owner)}"
     return ServerLogin(state=state, per_user=config.per_user, detail=detail)
 
 

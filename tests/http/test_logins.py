@@ -92,7 +92,7 @@ async def test_a_server_that_wants_a_login_says_how_and_is_there_once_an_admin_h
     page = await office.agree(office.admin, SHARED, "pat")
     assert (page.status_code, "Logged in" in page.text) == (200, True), page.text
     after = await office.until(SHARED, "ready")
-    assert (after["login"]["state"], after["tools"]) == ("logged_in", 2)
+    assert (after["login"]["state"], after["tools"]) == ("logged_in", 3)
     assert (await invoke(office.uma, "desk__whoami"))["result"] == "pat"
     audit = (await office.admin.get("/v1/audit", params={"action": "server.login"})).json()["data"]
     assert [(entry["principal"], entry["target"]) for entry in audit] == [("ann", "desk")]
@@ -187,6 +187,19 @@ async def test_tokens_are_renewed_by_themselves_and_found_nowhere(office: Office
     assert not [token for token in issued if token in seen]
     files = [file for file in office.served.settings.data_dir.rglob("*") if file.is_file()]
     assert not [file for file in files for token in issued if token.encode() in file.read_bytes()]
+
+
+async def test_a_call_that_needs_more_says_so_and_the_next_login_asks_for_it(office: Office) -> None:
+    await office.agree(office.admin, SHARED, "pat")
+    await office.until(SHARED, "ready")
+    refused = await invoke(office.uma, "desk__change")
+    assert refused["status"] == "error"
+    assert "needs a login that allows more (desk:change)" in refused["error"]["detail"]
+    assert (await invoke(office.uma, "desk__whoami"))["result"] == "pat"
+    assert "does not allow desk:change" in (await office.admin.get(SHARED)).json()["login"]["detail"]
+    await office.agree(office.admin, SHARED, "pat")
+    assert (await office.until(SHARED, "ready"))["login"] == {"state": "logged_in", "per_user": False, "detail": ""}
+    assert (await invoke(office.uma, "desk__change"))["result"] == "changed"
 
 
 async def test_what_was_revoked_wants_a_login_again_and_is_back_after_one(office: Office) -> None:

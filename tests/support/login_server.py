@@ -23,9 +23,15 @@ from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions
 from mcp.server.fastmcp import FastMCP
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyHttpUrl
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from tests.support.waiting import until
+
+CHANGE = "desk:change"
+"""What a login has to allow for `change` to be called."""
 
 
 @dataclass
@@ -141,11 +147,41 @@ def _build_server(notary: Notary, address: str, issuer: str) -> FastMCP:
         return notary.people[token.token] if token else ""
 
     @server.tool()
+    def change() -> str:
+        return "changed"
+
+    @server.tool()
     def leak() -> str:
         token = get_access_token()
         return f"you sent {token.token}" if token else ""
 
     return server
+
+
+class _MoreForChanges:
+    """Lets `change` be called only with the scope for it."""
+
+    def __init__(self, app: ASGIApp, notary: Notary) -> None:
+        self._app, self._notary = app, notary
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != "/mcp":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        body = await request.body()
+        token = self._notary.access.get(request.headers.get("authorization", "").removeprefix("Bearer "))
+        if b'"change"' in body and token is not None and CHANGE not in token.scopes:
+            challenge = f'Bearer error="insufficient_scope", scope="{CHANGE}"'
+            await Response(status_code=403, headers={"WWW-Authenticate": challenge})(scope, receive, send)
+            return
+
+        read: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return read.pop() if read else await receive()
+
+        await self._app(scope, again, send)
 
 
 @asynccontextmanager
@@ -154,7 +190,8 @@ async def open_login_server(issuer: str = "") -> AsyncIterator[LoginServer]:
     listener = socket.create_server(("127.0.0.1", 0))
     address, notary = f"http://127.0.0.1:{listener.getsockname()[1]}", Notary()
     app = _build_server(notary, address, issuer or address).streamable_http_app()
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    guarded = _MoreForChanges(app, notary)
+    server = uvicorn.Server(uvicorn.Config(guarded, log_config=None, timeout_graceful_shutdown=1))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await until(lambda: server.started)
     try:
