@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
+from uuid import uuid4
 
 import psutil
 from typing_extensions import override
@@ -16,6 +17,7 @@ from typing_extensions import override
 from mcp_config.sandbox.confine import Launch, prepare_launch, watched, with_made_folders
 from mcp_config.server_config import ServerConfig
 from mcp_config.warden import Warden
+from mcp_config.warden_process import MARK, kill_marked
 
 MAX_LINE: Final = 8 * 1024 * 1024
 """Bytes. Longer lines are never gathered, let alone parsed."""
@@ -51,8 +53,8 @@ class _Pipes(asyncio.subprocess.SubprocessStreamProtocol):
 
 
 class Child:
-    def __init__(self, transport: asyncio.SubprocessTransport, pipes: _Pipes) -> None:
-        self._transport = transport
+    def __init__(self, transport: asyncio.SubprocessTransport, pipes: _Pipes, mark: str) -> None:
+        self._transport, self._mark = transport, mark
         self._pipes = pipes
         self._process = asyncio.subprocess.Process(transport, pipes, asyncio.get_running_loop())
         self.pid = self._process.pid
@@ -102,11 +104,13 @@ class Child:
         started = self._find_started()
         self._signal_group(signal.SIGKILL)
         _kill(started)
+        kill_marked({self._mark.encode()})
 
     async def end(self, *, at_once: bool) -> None:
         """Ends the whole group: asks by closing stdin, then by SIGTERM, unless `at_once`; then kills what is left.
 
-        So it does with what has left the group, as far as it still hangs from the child when this begins.
+        So it does with what has left the group, as far as it still hangs from the child when this begins, or still has
+        the mark in its environment.
         """
         started = self._find_started()
         if self._process.stdin is not None:
@@ -120,6 +124,7 @@ class Child:
         started += self._find_started()
         self._signal_group(signal.SIGKILL)
         _kill(started)
+        kill_marked({self._mark.encode()})
         await self.settle(_GRACE_SECONDS)
         # not `wait()`: a grandchild that left the group may hold the pipes open
         self._transport.close()
@@ -152,11 +157,13 @@ async def open_child(config: ServerConfig, warden: Warden) -> AsyncIterator[Chil
         OSError: it cannot be started.
     """
     with launched(config) as launch:
+        mark = uuid4().hex
+        environment = {**launch.env, MARK: mark}
         transport, pipes = await asyncio.get_running_loop().subprocess_exec(
-            _Pipes, *launch.command, env=dict(launch.env), cwd=launch.cwd, start_new_session=True
+            _Pipes, *launch.command, env=environment, cwd=launch.cwd, start_new_session=True
         )
-        child = Child(transport, pipes)
-        with warden.guard(child.pid):
+        child = Child(transport, pipes, mark)
+        with warden.guard(child.pid, mark):
             orderly = False
             try:
                 async with watched(launch, config.grants, child.pid, child.kill):

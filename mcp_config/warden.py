@@ -15,21 +15,21 @@ _END_SECONDS: Final = 2.0
 
 
 class Warden:
-    """Knows the process groups that must end with us."""
+    """Knows the process groups that must end with us, and the marks of what may have left them."""
 
     def __init__(self, pipe: asyncio.StreamWriter | None) -> None:
         self._pipe = pipe
 
     @contextlib.contextmanager
-    def guard(self, group: int) -> Iterator[None]:
-        """Has the group killed should we vanish inside this block."""
+    def guard(self, group: int, mark: str) -> Iterator[None]:
+        """Has the group, and whatever has the mark, killed should we vanish inside this block."""
         if self._pipe is None:
             raise RuntimeError("no child was to be started here")
-        self._pipe.write(b"+%d\n" % group)
+        self._pipe.write(f"+{group} {mark}\n".encode())
         try:
             yield
         finally:
-            self._pipe.write(b"-%d\n" % group)
+            self._pipe.write(f"-{group} {mark}\n".encode())
 
 
 @contextlib.asynccontextmanager

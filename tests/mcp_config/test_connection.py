@@ -11,6 +11,7 @@ import pytest
 from mcp_config.registry import open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.tools import Caller, ToolCall
+from mcp_config.warden_process import MARK
 from tests.mcp_config.rig import ALLOW_ALL, Memory, Rig, chaos, find_groups, open_rig
 from tests.support.waiting import PATIENCE, until
 
@@ -120,7 +121,7 @@ async def test_child_gets_its_own_environment_and_folder_and_nothing_of_ours(
     server = replace(chaos("env", "env"), env={"ONLY": "this"}, cwd=str(folder))
     async with open_rig(server) as rig:
         seen = json.loads((await rig.call("env__act")).content)
-        assert {key: seen[key] for key in seen if key != "LC_CTYPE"} == {"ONLY": "this", "cwd": str(folder)}
+        assert {key: seen[key] for key in seen if key not in ("LC_CTYPE", MARK)} == {"ONLY": "this", "cwd": str(folder)}
 
 
 async def test_obstacle_keeps_a_server_from_starting_and_is_its_health() -> None:

@@ -54,6 +54,13 @@ class Server:
             if answer is not None:
                 answer(request.get("params") or {}, request.get("id"))
 
+    def start_stray(self) -> None:
+        program = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)"
+        if self.mode == "runaway":
+            subprocess.Popen(["sleep", "600"], start_new_session=True)
+        else:  # its parent ends at once: it descends from nobody we know
+            subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)
+
     def at_start(self) -> None:
         match self.mode:
             case "crash-start":
@@ -67,8 +74,8 @@ class Server:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
             case "grandchild":
                 subprocess.Popen(["sleep", "600"])
-            case "runaway":
-                subprocess.Popen(["sleep", "600"], start_new_session=True)
+            case "runaway" | "nobodys-child":
+                self.start_stray()
             case "garbage-flood":
                 while True:
                     raw(b"garbage\n" * 1000)
