@@ -13,16 +13,15 @@ import structlog
 
 from config.agents import ROUTER
 from config.api_keys import Role
-from mcp_config.tools import Answer
-from server.db.approvals import EXPIRY
 from server.db.feed import LoggedEvent
 from server.db.queue import Claim
 from server.db.store import Store
 from server.db.turns import ACTIVE
 from server.engine.carrier import Carrier, patiently
 from server.engine.checkpoints import Checkpoints, prune_checkpoints
+from server.engine.lost_questions import close_lost_questions
 from server.engine.rounds import EVERY_SECONDS, open_rounds
-from server.errors import Conflict, Invalid
+from server.errors import Invalid
 from server.registry import AgentRegistry
 from server.resources.runs import NewFork, NewRun, Run
 
@@ -122,20 +121,6 @@ class Engine:
         ) as events:
             async for event in events:
                 yield event
-
-    async def ask_anew(self, checkpoints: Checkpoints) -> None:
-        """Closes the questions of runs that have no checkpoint any more: those begin anew, and ask under other ids.
-
-        Left open, such a question would hold its run back until it expires.
-        """
-        questions = await self._store.approvals.pending()
-        held = set(await checkpoints.run_ids()) if questions else set()
-        for owner, approval_id, run_id in questions:
-            if run_id not in held:
-                _log.warning("the checkpoint of a waiting run is lost; its question is closed", run_id=run_id)
-                closed = Answer("expire", reason="What the run had come to was lost.")
-                with suppress(Conflict):  # answered before the process ended, by whoever was quicker
-                    await self._store.approvals.resolve(owner, approval_id, closed, EXPIRY)
 
     def minds(self, run_id: str) -> bool:
         """Returns whether anything in this process is about the run: it is carried, or waits for a free place."""
@@ -289,7 +274,7 @@ async def open_engine(
         engine = Engine(store, registry, concurrency)
         stack.push_async_callback(engine.stop)
         await store.tool_calls.give_up_lost()
-        await engine.ask_anew(checkpoints)
+        await close_lost_questions(store, checkpoints)
         await engine.resume()
         await prune_checkpoints(checkpoints, store.retention.find_ended)
         await stack.enter_async_context(open_rounds(store.queue.due, engine.minds, engine.take_up, round_every))
