@@ -35,6 +35,8 @@ _TAGS: Final = [
     {"name": "runs", "description": "One execution: planned, worked on step by step, followed live, read afterwards."},
     {"name": "agents", "description": "Who does the work. Agents are data."},
     {"name": "tools", "description": "What agents may use, from MCP servers."},
+    {"name": "mcp servers", "description": "Where tools come from, and logging in there."},
+    {"name": "approvals", "description": "Tool calls that wait for a person."},
     {"name": "artifacts", "description": "Results and files that are too long for a prompt, or no text, kept whole."},
     {"name": "policies", "description": "Which tool calls are allowed, asked about or denied, and how often."},
     {"name": "audit", "description": "Who did what, by which rule, with what outcome."},

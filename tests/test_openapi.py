@@ -48,6 +48,11 @@ def test_names_of_operations_are_unique(document: Document) -> None:
     assert sorted(names) == sorted(set(names))
 
 
+def test_every_group_of_operations_is_described(document: Document) -> None:
+    used = {tag for _, operation in operations(document) for tag in operation["tags"]}
+    assert used == {tag["name"] for tag in document["tags"]}
+
+
 def test_both_streams_are_described_by_the_events(document: Document) -> None:
     create = document["paths"]["/v1/conversations/{conversation_id}/runs"]["post"]
     follow = document["paths"]["/v1/runs/{run_id}/events"]["get"]
