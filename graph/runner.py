@@ -24,6 +24,7 @@ from graph.events import RunEvent
 from graph.forking import HeadStart
 from graph.given import build_given
 from graph.outbox import Outbox
+from graph.settling import Settling
 from graph.translate import Translation
 from mcp_config.tools import Answer, ToolBox, ToolResult
 from nodes.budget import Bound, Budget, BudgetExceeded
@@ -108,8 +109,8 @@ class GraphRunner:
     ) -> None:
         self._surroundings = surroundings
         self._agents, self._models, self._tools = agents, models, tools
-        self._checkpointer = checkpointer
-        self._graph = build_graph(agents).compile(checkpointer=checkpointer, name=NAME)
+        self._checkpointer = Settling(checkpointer) if checkpointer else None
+        self._graph = build_graph(agents).compile(checkpointer=self._checkpointer, name=NAME)
 
     async def run(self, run: RunInput) -> AsyncGenerator[list[RunEvent], None]:
         """Yields the run's events in batches, in order. Asking for the next batch acknowledges the one before.
@@ -130,6 +131,8 @@ class GraphRunner:
         finally:
             work.cancel()
             await asyncio.wait([work])
+            if self._checkpointer:
+                await self._checkpointer.settle(run.run_id)
 
     async def forget(self, run_id: str) -> None:
         """Removes the run's checkpoints."""

@@ -1,5 +1,6 @@
 """A run that was cut off goes on from its checkpoint: nothing is lost, and no finished call is made again."""
 
+import asyncio
 import copy
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,6 +61,16 @@ async def test_run_resumes_from_sqlite_without_repeating_a_finished_call(stage: 
     assert len([request for request in stage.script.requests if plans(request)]) == 1, "the plan was kept"
     assert keeper.deltas() == "Four at noon"
     check_laws(keeper.log)
+
+
+async def test_closed_run_writes_nothing_more(stage: Stage, tmp_path: Path) -> None:
+    """LangGraph begins to note that its nodes were cancelled, and waits for that no longer."""
+    script_two_steps(stage.script)
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as saver:
+        keeper = stage.keeper("orders and time")
+        assert await _die_after(keeper, stage, bench(repeatable=True), saver, lambda: len(keeper.log) > 4)
+        assert [task for task in asyncio.all_tasks() if "aput" in repr(task)] == []
+        assert not saver.conn.in_transaction
 
 
 @pytest.mark.exhaustive
