@@ -3,6 +3,7 @@
 Redis that is down costs precision, never a call: each process then counts for itself, and says so in the log.
 """
 
+import asyncio
 import contextlib
 import logging
 import math
@@ -22,7 +23,11 @@ from mcp_config.names import order_by_precision
 from mcp_config.tools import Allowance, Caller, RateScope
 
 T = TypeVar("T")
+_REDIS_SECONDS: Final = 2.0
+"""A Redis that takes longer counts as down. On a busy machine an answer may lie there for a while before it is read."""
 _RETRY_SECONDS: Final = 5.0
+_AT_ONCE: Final = 16
+"""When more call at once, they wait for one another: a queue of our own says nothing of Redis."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +62,8 @@ class RateLimits:
         """`shared` counts for all processes; without it, or while it fails, this process counts alone."""
         self._shared = shared
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared_again = 0.0
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._alone_until: float | None = None
 
     async def take(self, rates: Sequence[Rate]) -> tuple[bool, tuple[Allowance, ...]]:
         """Counts one call, if all limits allow it; a call that is refused counts nowhere. Returns what is left."""
@@ -68,24 +74,38 @@ class RateLimits:
         return await self._asked(lambda limiter: _look(limiter, rates))
 
     async def _asked(self, question: Callable[[SlidingWindowCounterRateLimiter], Awaitable[T]]) -> T:
-        if self._shared and time.monotonic() >= self._shared_again:
-            try:
-                return await question(self._shared)
-            except StorageError as error:
-                self._shared_again = time.monotonic() + _RETRY_SECONDS
-                _log.warning("Redis does not answer (%s): rate limits are counted in this process alone", error)
+        if self._shared:
+            async with self._places:
+                if not self._is_alone():
+                    try:
+                        answer = await question(self._shared)
+                    except StorageError as error:
+                        self._alone_until = time.monotonic() + _RETRY_SECONDS
+                        _log.warning("Redis does not answer (%s): rate limits are counted in this process alone", error)
+                    else:
+                        self._alone_until = None
+                        return answer
         return await question(self._own)
+
+    def _is_alone(self) -> bool:
+        """Whether Redis is not to be asked. When it may be again, one call finds out, and the others need not wait."""
+        if self._alone_until is None:
+            return False
+        if time.monotonic() < self._alone_until:
+            return True
+        self._alone_until = time.monotonic() + _RETRY_SECONDS
+        return False
 
 
 @contextlib.asynccontextmanager
-async def open_rate_limits(redis_url: str | None) -> AsyncIterator[RateLimits]:
-    """Yields limits that are counted in Redis, where its address is given. Waits for no Redis."""
+async def open_rate_limits(redis_url: str | None, patience: float = _REDIS_SECONDS) -> AsyncIterator[RateLimits]:
+    """Yields limits that are counted in Redis, where its address is given. An answer is waited for so many seconds."""
     if redis_url is None:
         yield RateLimits()
         return
     from mcp_config.shared_rates import open_shared_counter  # noqa: PLC0415 - Redis's client is big, and few have one
 
-    async with open_shared_counter(redis_url) as counter:
+    async with open_shared_counter(redis_url, patience, _AT_ONCE) as counter:
         yield RateLimits(counter)
 
 

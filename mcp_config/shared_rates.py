@@ -2,23 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import BlockingConnectionPool
 
-_REDIS_SECONDS: Final = 0.5
-"""A Redis that takes longer counts as down: it is asked before each call."""
-_QUEUE_SECONDS: Final = 2.0
-"""For a free connection, when many call at once."""
-
 
 @asynccontextmanager
-async def open_shared_counter(redis_url: str) -> AsyncIterator[SlidingWindowCounterRateLimiter]:
-    """Waits for no Redis."""
-    deadlines = {"socket_timeout": _REDIS_SECONDS, "socket_connect_timeout": _REDIS_SECONDS}
-    pool = BlockingConnectionPool.from_url(redis_url, max_connections=16, timeout=_QUEUE_SECONDS, **deadlines)
+async def open_shared_counter(
+    redis_url: str, patience: float, at_once: int
+) -> AsyncIterator[SlidingWindowCounterRateLimiter]:
+    """Opens without Redis; each answer is waited for so many seconds. No more than so many ask `at_once`."""
+    deadlines = {"socket_timeout": patience, "socket_connect_timeout": patience}
+    pool = BlockingConnectionPool.from_url(redis_url, max_connections=at_once, timeout=patience, **deadlines)
     storage = RedisStorage(
         "async+redis://",
         wrap_exceptions=True,

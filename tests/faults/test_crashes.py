@@ -30,7 +30,6 @@ from tests.support.server_process import Running
 from tests.support.waiting import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-_NEVER = asyncio.Event()
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ async def crash_at(running: Running, client: httpx.AsyncClient, run_id: str, poi
         await read_up_to(client, run_id, lambda text: text.count("\n\n") > point.events)
     with suppress(TimeoutError):
         async with asyncio.timeout(point.seconds):
-            await _NEVER.wait()
+            await asyncio.Event().wait()  # a moment of chance, not a condition
     await running.kill()
 
 
