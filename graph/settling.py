@@ -1,7 +1,7 @@
 """The checkpointer as the graph sees it: a write that was begun is finished, and a run's end can wait for its writes.
 
-LangGraph notes that a node was cancelled when nothing waits for its writes any more, and a write that is cancelled itself
-may stand between a statement and its commit. It knows nothing of where the checkpoints lie.
+LangGraph notes that a node was cancelled when nothing waits for its writes any more, and a write that is itself
+cancelled may stand between a statement and its commit. It knows nothing of where the checkpoints lie.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from langgraph.checkpoint.base import (
 from typing_extensions import override
 
 T = TypeVar("T")
-_PATIENCE_SECONDS: Final = 6.0
-"""Longer than a database that works lets a write wait. One that is away keeps no run from being cancelled."""
+_PATIENCE_SECONDS: Final = 4.0
+"""Enough for a database that works, and less than an engine that stops gives its runs to let go."""
 
 
 class Settling(BaseCheckpointSaver[str]):

@@ -31,5 +31,5 @@ def plain_environment() -> Iterator[None]:
 def no_process_is_left(plain_environment: None) -> Iterator[None]:
     """What a test starts, it ends: nothing of ours outlives the tests."""
     yield
-    _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
+    _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=30)
     assert [process.cmdline() for process in alive] == []

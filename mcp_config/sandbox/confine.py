@@ -23,6 +23,8 @@ _UIDS: Final = 4096
 """Numbers that systemd sets aside for users that come and go: no person and no other service has one."""
 _BECOMING: Final = 1 << 0 | 1 << 6 | 1 << 7
 """CAP_CHOWN, CAP_SETGID, CAP_SETUID."""
+_REACHING: Final = 1 << 2
+"""CAP_DAC_READ_SEARCH."""
 _WATCH_SECONDS: Final = 1.0
 _INET: Final = (2, 10, 16)
 """AF_INET, AF_INET6, and AF_NETLINK, by which programs learn which of the two they have."""
@@ -38,6 +40,15 @@ class Launch:
     cwd: str | None
     folder: Path | None = None
     """A temporary folder that has no bound of its own, so that somebody must look at it."""
+
+
+@dataclass(frozen=True)
+class _User:
+    """Whom a server runs as; None for whoever we are."""
+
+    uid: int | None
+    reads_all: bool = False
+    """Whether it keeps root's right to read."""
 
 
 def choose_sandbox(wanted: Sandbox, available: Available) -> Kind | None:
@@ -63,17 +74,17 @@ def prepare_launch(
         OSError: a folder that was granted for writing cannot be made.
     """
     needed = (*_program_paths(command, env), sys.base_prefix, launcher.__file__)
-    uid = _choose_uid(name, needed, grants, rebuilt=bwrap is not None)
+    user = _choose_user(name, needed, grants, rebuilt=bwrap is not None)
     if bwrap is not None:
         words = build_bwrap(bwrap, grants, cwd or "/tmp", needed)  # noqa: S108 (its own, inside)
-        spec = _build_spec(grants, uid, parent=0)
+        spec = _build_spec(grants, user, parent=0)
         home = {"HOME": "/tmp", "TMPDIR": "/tmp"}  # noqa: S108
         yield Launch((*words, *_launcher(spec), *command), {**home, **env}, "/")
         return
     with tempfile.TemporaryDirectory(prefix="open-agent-", ignore_cleanup_errors=True) as folder:
-        if uid is not None:
-            os.chown(folder, uid, uid)
-        spec = _build_spec(grants, uid, parent=os.getpid())
+        if user.uid is not None:
+            os.chown(folder, user.uid, user.uid)
+        spec = _build_spec(grants, user, parent=os.getpid())
         visible = _unhidden([*needed, *SYSTEM_PATHS, *grants.read], grants.hide)
         spec |= {"landlock": True, "listed": [cwd] if cwd else [], "read": visible, "write": [folder, *grants.write]}
         home = {"HOME": folder, "TMPDIR": folder}
@@ -106,28 +117,30 @@ def with_made_folders(grants: Grants, name: str) -> Grants:
     for path in grants.write:
         if not Path(path).exists():
             Path(path).mkdir(parents=True)
-            if os.geteuid() == 0 and _may_become_another():
+            if os.geteuid() == 0 and _has(_BECOMING):
                 os.chown(path, _uid_of(name), _uid_of(name))
     return replace(grants, write=tuple(path for path in grants.write if path))
 
 
-def _choose_uid(name: str, needed: Sequence[str], grants: Grants, *, rebuilt: bool) -> int | None:
+def _choose_user(name: str, needed: Sequence[str], grants: Grants, *, rebuilt: bool) -> _User:
     """Returns whom a root process becomes: nobody else's user, unless that would keep it from what it is granted.
 
-    In a root that was `rebuilt` for it, the folders that lead to a path are open to everybody.
+    In a root that was `rebuilt` for it, the folders that lead to a path are open to everybody. Else it may keep root's
+    right to read, since it is Landlock that says what it reads: the kernel does not count what root itself starts.
     """
-    if os.geteuid() != 0 or not _may_become_another():
-        return None
     uid = _uid_of(name)
-    read = all(_readable(path, rebuilt=rebuilt) for path in (*needed, *grants.read))
-    return uid if read and all(_writable(path, uid) for path in grants.write) else None
+    if os.geteuid() != 0 or not _has(_BECOMING) or not all(_writable(path, uid) for path in grants.write):
+        return _User(None)
+    if all(_readable(path, rebuilt=rebuilt) for path in (*needed, *grants.read)):
+        return _User(uid)
+    return _User(None) if rebuilt or not _has(_REACHING) else _User(uid, reads_all=True)
 
 
-def _may_become_another() -> bool:
-    """Tells whether root has its usual rights: in a container it may have none of them. See capabilities(7)."""
+def _has(rights: int) -> bool:
+    """Tells whether root has these of its usual rights: in a container it may have none. See capabilities(7)."""
     status = Path("/proc/self/status").read_text()
     effective = int(status.partition("CapEff:")[2].split()[0], 16)
-    return effective & _BECOMING == _BECOMING
+    return effective & rights == rights
 
 
 def _uid_of(name: str) -> int:
@@ -148,14 +161,15 @@ def _writable(path: str, uid: int) -> bool:
     return about.st_uid == uid or bool(about.st_mode & 0o002)
 
 
-def _build_spec(grants: Grants, uid: int | None, parent: int) -> launcher.Spec:
-    own = 0 if uid is not None else _tasks_of_this_user()
+def _build_spec(grants: Grants, user: _User, parent: int) -> launcher.Spec:
+    own = 0 if user.uid is not None else _tasks_of_this_user()
     families = [*(_INET if grants.network else ()), *((_UNIX,) if grants.sockets else ())]
     return launcher.Spec(
         files=grants.file,
         memory=grants.memory,
         processes=own + grants.processes,
-        uid=uid,
+        uid=user.uid,
+        reads_all=user.reads_all,
         parent=parent,
         families=families,
         landlock=False,

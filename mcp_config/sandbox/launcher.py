@@ -24,6 +24,8 @@ class Spec(TypedDict):
     processes: int
     uid: int | None
     """Whom a root process becomes."""
+    reads_all: bool
+    """Whether it may then still read what only root may; only with `landlock`, which says what it may read."""
     parent: int
     """The process that must not be signalled; 0 where it cannot be seen."""
     families: list[int]
@@ -76,20 +78,29 @@ _TCP: Final = 0b11
 _SIGNALS_AND_ABSTRACT_SOCKETS: Final = 0b11
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full")
 
+_READ_ALL: Final = 1 << 2
+"""CAP_DAC_READ_SEARCH."""
+_THIS_PROCESS: Final = struct.pack("=Ii", 0x20080522, 0)
+"""With the version of the structures, _LINUX_CAPABILITY_VERSION_3."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
     spec: Spec = json.loads(sys.argv[1])
     _limit(spec)
+    kept = _READ_ALL if spec["reads_all"] and spec["landlock"] else 0
+    if kept:
+        _make_inheritable(kept)  # before the bounding set is empty
     _drop_bounding_set()
     if spec["uid"] is not None:
+        _prctl(8, 1 if kept else 0)  # PR_SET_KEEPCAPS
         os.setgroups([])
         os.setresgid(spec["uid"], spec["uid"], spec["uid"])
         os.setresuid(spec["uid"], spec["uid"], spec["uid"])
     _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it does not outlive whoever started it
     _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
-    _drop_capabilities()
+    _drop_capabilities(kept)
     if spec["landlock"]:
         _restrict_files(spec)
     _filter_calls(spec)
@@ -117,9 +128,22 @@ def _drop_bounding_set() -> None:
         _libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
-def _drop_capabilities() -> None:
-    header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
-    if _libc.capset(header, bytes(24)):
+def _make_inheritable(kept: int) -> None:
+    held = ctypes.create_string_buffer(24)
+    if _libc.capget(_THIS_PROCESS, held):
+        raise OSError(ctypes.get_errno(), "capget")
+    effective, permitted, _, *high = struct.unpack("=6I", held.raw)
+    _set_capabilities(effective, permitted, kept, *high)
+
+
+def _drop_capabilities(kept: int) -> None:
+    _set_capabilities(kept, kept, kept, 0, 0, 0)
+    if kept and _libc.prctl(47, 2, kept.bit_length() - 1, 0, 0):  # PR_CAP_AMBIENT_RAISE: also after execve
+        raise OSError(ctypes.get_errno(), "ambient capability")
+
+
+def _set_capabilities(*words: int) -> None:
+    if _libc.capset(_THIS_PROCESS, struct.pack("=6I", *words)):
         raise OSError(ctypes.get_errno(), "capset")
 
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from mcp_config.sandbox.bwrap import build_bare_command
 
-_TRY_SECONDS: Final = 5.0
+_TRY_SECONDS: Final = 20.0
+"""It takes milliseconds, but may be all that waits for a busy machine; what gives no answer counts as missing."""
 _MACHINES: Final = ("x86_64", "aarch64")
 """Those whose system calls the launcher knows."""
 

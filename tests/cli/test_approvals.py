@@ -31,7 +31,7 @@ async def shown_times(terminal: Terminal, text: str, times: int) -> None:
     async def shown() -> bool:
         return terminal.text.count(text) >= times
 
-    await until(shown, 15)
+    await until(shown)
 
 
 @pytest.mark.exhaustive

@@ -12,7 +12,7 @@ from server.resources.agents import Agent
 from tests.client.cutting_proxy import open_cutting_proxy
 from tests.http.serving import ADMIN_KEY, USER_KEY, Served
 from tests.support.scripted_model import Replies, ScriptedModel, says
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,7 +20,7 @@ WORDS = [f"word{number} " for number in range(60)]
 
 
 async def events_of(client: Client, run_id: str, after: int = 0) -> list[RunEvent]:
-    async with asyncio.timeout(20), aclosing(client.events(run_id, after)) as events:
+    async with asyncio.timeout(PATIENCE), aclosing(client.events(run_id, after)) as events:
         return [event async for event in events]
 
 

@@ -12,7 +12,7 @@ from tests.completions.deputy import ACTING_SERVER, Deputy, traces_in
 from tests.http.conftest import admin, model, nobody, other, user
 from tests.http.serving import ADMIN_KEY, SERVERS, USER_KEY, Served, build_settings, open_served, write_policies
 from tests.support.scripted_model import ScriptedModel
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 __all__ = ["admin", "model", "nobody", "other", "user"]
 
@@ -63,5 +63,5 @@ async def deputy(served: Served) -> AsyncIterator[Deputy]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def openai(served: Served) -> AsyncIterator[AsyncOpenAI]:
     """The official client, as a user of the product would make it; it would retry what it may."""
-    async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key=USER_KEY, timeout=30) as client:
+    async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key=USER_KEY, timeout=PATIENCE) as client:
         yield client

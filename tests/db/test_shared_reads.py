@@ -4,6 +4,7 @@ import asyncio
 
 from server.db.feed import LoggedEvent, Subscription
 from server.db.shared_reads import SharedReads
+from tests.support.waiting import until
 
 
 class Source:
@@ -21,19 +22,32 @@ class Source:
         return seen
 
 
-async def turns() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
+class Askers:
+    """Tasks that ask for the same; `all_wait` returns when each of them has."""
+
+    def __init__(self, shared: SharedReads[str, int]) -> None:
+        self._shared = shared
+        self._asked = 0
+        self.tasks: list[asyncio.Task[int]] = []
+
+    async def all_wait(self, number: int) -> list[asyncio.Task[int]]:
+        begun = [asyncio.create_task(self._ask()) for _ in range(number)]
+        self.tasks += begun
+        await until(lambda: self._asked == len(self.tasks))
+        return begun
+
+    async def _ask(self) -> int:
+        self._asked += 1
+        return await self._shared.get("run")
 
 
 async def test_nobody_is_given_what_was_read_before_they_asked() -> None:
     source = Source()
-    shared = SharedReads(source.read)
-    early = [asyncio.create_task(shared.get("run")) for _ in range(5)]
-    await turns()
+    askers = Askers(SharedReads(source.read))
+    early = await askers.all_wait(5)
+    await until(lambda: source.reads)
     source.value = 2
-    late = [asyncio.create_task(shared.get("run")) for _ in range(5)]
-    await turns()
+    late = await askers.all_wait(5)
     source.gate.set()
     assert (await asyncio.gather(*early), await asyncio.gather(*late)) == ([1] * 5, [2] * 5)
     assert source.reads == 2
@@ -41,9 +55,7 @@ async def test_nobody_is_given_what_was_read_before_they_asked() -> None:
 
 async def test_who_goes_away_takes_nothing_from_the_others() -> None:
     source = Source()
-    shared = SharedReads(source.read)
-    leaving, staying = (asyncio.create_task(shared.get("run")) for _ in range(2))
-    await turns()
+    leaving, staying = await Askers(SharedReads(source.read)).all_wait(2)
     leaving.cancel()
     source.gate.set()
     assert await staying == 1

@@ -70,9 +70,16 @@ async def test_who_stops_waiting_for_a_piece_stops_neither_it_nor_others(store: 
 
 
 async def test_everything_asked_for_is_written_before_the_store_closes(database_url: str) -> None:
+    begun = asyncio.Event()
+
+    async def write(number: int) -> None:
+        if number == 99:
+            begun.set()  # heard once this one, too, waits for the database
+        await store.conversations.create(OWNER, NewConversation())
+
     async with open_store(database_url) as store:
-        writes = [asyncio.create_task(store.conversations.create(OWNER, NewConversation())) for _ in range(100)]
-        await asyncio.sleep(0)
+        writes = [asyncio.create_task(write(number)) for number in range(100)]
+        await begun.wait()
     await asyncio.gather(*writes)
     async with open_store(database_url) as store:
         assert len((await store.conversations.page(OWNER, PageQuery(limit=100))).data) == 100

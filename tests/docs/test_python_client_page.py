@@ -29,7 +29,7 @@ async def test_the_page_prints_what_it_says(tmp_path: Path, scripted_model: Scri
                 listed = (await client.get("/v1/tools")).json()["data"]
                 return {"time", "calculator"} <= {tool["server"] for tool in listed}
 
-            await until(up, 20)
+            await until(up)
         replaced = {"http://127.0.0.1:8000": served.url, "oa-…": ADMIN_KEY}
         printed = await run_page(page, tmp_path, replaced, {})
     assert trimmed(printed) == trimmed(page.promised)

@@ -17,6 +17,7 @@ import pytest
 from config.checkout import CHECKOUT
 from tests.docs.pages import read_page, run_page, trimmed
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, offers, plans, says
+from tests.support.waiting import PATIENCE
 
 NEEDED: Final = ("config", "graph", "mcp_config", "nodes", "langgraph.json", "Makefile", "bootstrap.sh", ".venv")
 LOCKS: Final = ("requirements.lock", "requirements-dev.lock")
@@ -58,7 +59,7 @@ async def make_studio(folder: Path, model: ScriptedModel) -> AsyncIterator[str]:
     finally:
         if made.returncode is None:
             os.killpg(made.pid, signal.SIGINT)  # what Ctrl-C in a terminal does
-        await asyncio.wait_for(made.wait(), 20)
+        await asyncio.wait_for(made.wait(), PATIENCE)
 
 
 async def answers(url: str, made: asyncio.subprocess.Process) -> None:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from config.checkout import CHECKOUT
 from tests.http.serving import ADMIN_KEY, Served, build_settings, open_served
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, open_scripted_model, plans_for, says
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 """Each test starts processes of its own."""
@@ -57,7 +58,7 @@ async def walk(tour: str, served: Served, folder: Path) -> str:
     shell = await asyncio.create_subprocess_exec(
         "bash", script, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    printed, _ = await asyncio.wait_for(shell.communicate(), 30)
+    printed, _ = await asyncio.wait_for(shell.communicate(), PATIENCE)
     assert shell.returncode == 0, printed.decode()
     return printed.decode()
 

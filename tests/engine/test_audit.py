@@ -18,6 +18,7 @@ from server.errors import Unavailable
 from server.resources.audit import AuditQuery
 from tests.engine.conftest import Site
 from tests.mcp_config.rig import chaos
+from tests.support.waiting import PATIENCE
 
 POLICIES = ToolPolicies(
     rules=[Rule(match="well__*", verdict="allow"), Rule(match="well__act", verdict="deny")],
@@ -36,7 +37,7 @@ async def test_a_call_is_not_made_while_the_database_is_full(site: Site, tool: s
     by_hand = Caller("ada", role="admin")
     async with open_store(f"sqlite:///{site.folder / 'app.db'}") as store:
         ledger, guards = ToolLedger(store), Guards(audit=CallAudit(store.audit))
-        opened = open_registry([chaos("well")], POLICIES, lambda _: None, Deadlines(4, 4), guards)
+        opened = open_registry([chaos("well")], POLICIES, lambda _: None, Deadlines(PATIENCE, PATIENCE), guards)
         async with opened as registry:
             await registry.call(ToolCall(new_id("call"), "well__count", {}, by_hand), ledger)
             await limit_the_disk(store, 1)

@@ -20,6 +20,7 @@ from tests.engine.talk import OWNER, ask, final, read_to_end, read_until, transc
 from tests.graph.laws import check_laws
 from tests.graph.workbench import Tool
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, says
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 """Each test starts processes of its own."""
@@ -119,7 +120,7 @@ async def _killed_in_a_tool_call(site: Site, *options: str) -> AsyncIterator[str
     process = await asyncio.create_subprocess_exec(*command, cwd=checkout, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not (line := await process.stdout.readline()).startswith(b"run_"):
                 assert line, "it ended before it acted"
     finally:

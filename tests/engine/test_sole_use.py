@@ -54,6 +54,6 @@ async def test_second_engine_on_the_same_postgresql_is_refused_from_another_fold
             async def taken_again() -> bool:
                 return [row for row in await (await other.execute(locked)).fetchall() if row != (holder,)] != []
 
-            await until(taken_again, within=20)
+            await until(taken_again)
     async with open_sole_use(postgres_database, tmp_path / "two"):
         pass

@@ -40,8 +40,7 @@ def _moments(lab: Lab, key: str, posting: asyncio.Task[httpx.Response], extent: 
         await until(lambda: _noted(lab, key))
 
     async def on_its_way() -> None:
-        for _ in range(chance.randrange(2000)):  # turns of the loop: somewhere between sending and being answered
-            await asyncio.sleep(0)
+        await asyncio.wait({posting}, timeout=chance.uniform(0, 0.03))  # somewhere between sending and being answered
 
     return [committed, on_its_way, answered, on_its_way]
 

@@ -63,7 +63,7 @@ async def test_f24_cancel_reaches_the_tools_own_child_and_a_second_one_says_the_
     standing.model.when(says("afterwards"), Replies.text("Still here."))
     run_id = await start(client, "F24")
     trace = standing.lab.folder / "hold-F24"
-    await until(lambda: trace.exists() and trace.read_text(), 20)
+    await until(lambda: trace.exists() and trace.read_text())
     child = psutil.Process(int(trace.read_text()))
     answers = await asyncio.gather(*(client.post(f"/v1/runs/{run_id}/cancel") for _ in range(2)))
     assert {answer.status_code for answer in answers} <= {200, 202}
@@ -71,8 +71,8 @@ async def test_f24_cancel_reaches_the_tools_own_child_and_a_second_one_says_the_
     async def cancelled() -> bool:
         return bool((await get_run(client, run_id))["status"] == "cancelled")
 
-    await until(cancelled, 2)
-    await until(lambda: not child.is_running(), 2)
+    await until(cancelled)
+    await until(lambda: not child.is_running())
     again = await client.post(f"/v1/runs/{run_id}/cancel")
     assert (again.status_code, again.json()) == (200, await get_run(client, run_id))
     conversation = again.json()["conversation_id"]

@@ -75,7 +75,7 @@ async def open_peer(
         return types.CreateMessageResult(role="assistant", content=content, model="peer")
 
     async with (
-        httpx.AsyncClient(headers={"Authorization": f"Bearer {key}", **more}, timeout=20, trust_env=False) as http,
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {key}", **more}, timeout=60, trust_env=False) as http,
         streamable_http_client(served.url + path, http_client=http) as (received, sent, _),
         ClientSession(
             received,

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 
+import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from graph.events import ModelDelta, RunEvent, StepCompleted, ToolCallStarted
@@ -91,11 +92,13 @@ async def test_tool_acts_only_after_its_started_event_was_acknowledged(stage: St
     bench = Workbench({"time__now": Tool(returning("12:00"))})
     durable: set[str] = set()
 
+    def acts_too_early() -> bool:
+        return not {call.id for call in bench.acts} <= durable
+
     async with aclosing(stage.runner(bench, InMemorySaver()).run(stage.keeper("time?", "clock").run)) as run:
         async for batch in run:
-            for _ in range(20):  # every chance to act too early
-                await asyncio.sleep(0)
-            assert {call.id for call in bench.acts} <= durable
+            with pytest.raises(TimeoutError):
+                await until(acts_too_early, within=0.03)
             durable |= {event.call_id for event in batch if isinstance(event, ToolCallStarted)}
 
     assert {call.id for call in bench.acts} == durable

@@ -19,7 +19,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from tests.graph.conftest import plan
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, plans, says
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -75,14 +75,14 @@ async def _wait_until_ok(url: str, process: asyncio.subprocess.Process) -> None:
                 return (await client.get(url)).is_success
             return False
 
-        await until(answers, within=60)
+        await until(answers)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.send_signal(signal.SIGINT)
         try:
-            await asyncio.wait_for(process.wait(), 15)
+            await asyncio.wait_for(process.wait(), PATIENCE)
         except TimeoutError:
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
@@ -121,7 +121,7 @@ async def test_langgraph_dev_shows_the_agents_and_streams_runs(scripted_model: S
 async def _ask(client: LangGraphClient, thread_id: str, question: str) -> list[object]:
     asked = _Asked(messages=[{"role": "user", "content": question}])
     stream = client.runs.stream(thread_id, "open-agent", input=asked, stream_mode=["custom", "values"])
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         parts = [part async for part in stream]
     assert not [part for part in parts if part.event == "error"], parts
     return [part.data for part in parts]

@@ -16,7 +16,7 @@ from config.settings import Settings, load_settings
 from server.app import build_app
 from server.listening import address_of, bind
 from server.serving import run_server
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 ADMIN_KEY: Final = "admin-key-for-tests"
 USER_KEY: Final = "user-key-for-tests"
@@ -40,7 +40,7 @@ class Served:
 
     def client(self, key: str | None) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=PATIENCE, trust_env=False)
 
 
 def build_settings(data_dir: Path, model_url: str, **more: object) -> Settings:

@@ -8,6 +8,7 @@ import pytest
 from server.banner import build_banner, build_paste_line
 from tests.http.serving import USER_KEY, Served, parse_stream
 from tests.support.scripted_model import Replies, ScriptedModel, plans_for, says
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -17,7 +18,7 @@ async def run_shell(shell: str, line: str, **environment: str) -> str:
     process = await asyncio.create_subprocess_exec(
         shell, "-c", line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         out, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     return out.decode()

@@ -15,6 +15,7 @@ SCRIPT = """
 import logging, sys
 import structlog
 from server.logs import configure_logs
+from tests.support.waiting import PATIENCE
 
 configure_logs("info", sys.argv[1], ["s3cret-value", 'quo"ted-secret'])
 log = structlog.stdlib.get_logger("server.test")
@@ -29,7 +30,7 @@ except ValueError:
 
 
 def write_log(form: str) -> str:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, form], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, form], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == ""
     return done.stderr
 

@@ -13,7 +13,7 @@ from websockets import ClientConnection, ConnectionClosed, Subprotocol, connect
 
 from tests.http.serving import ADMIN_KEY, OTHER_KEY, USER_KEY, Served, build_settings, follow, open_served, start_run
 from tests.support.scripted_model import Replies, ScriptedModel, prompted, says
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,7 +35,7 @@ async def hear(connection: ClientConnection) -> tuple[list[str], int, str]:
     """Returns all messages, and the code and the reason that the connection was closed with."""
     heard: list[str] = []
     with pytest.raises(ConnectionClosed) as closed:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 heard.append(str(await connection.recv()))
     assert closed.value.rcvd is not None

@@ -19,7 +19,7 @@ from mcp_config.registry import ToolRegistry, open_registry
 from mcp_config.server_config import ServerConfig
 from mcp_config.server_health import ServerHealth
 from mcp_config.tools import Artifacts, Caller, ToolCall, ToolResult
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 CHAOS = Path(__file__).parent.parent / "support" / "chaos_server.py"
 ALLOW_ALL = ToolPolicies(rules=[Rule(match="*", verdict="allow")])
@@ -84,8 +84,8 @@ async def open_rig(
     *servers: ServerConfig,
     policies: ToolPolicies = ALLOW_ALL,
     agents: Sequence[AgentSpec] = (),
-    start: float = 4.0,
-    call: float = 5.0,
+    start: float = PATIENCE,
+    call: float = PATIENCE,
     artifacts: Artifacts | None = None,
 ) -> AsyncIterator[Rig]:
     known = {one.id: one for one in agents or [agent()]}

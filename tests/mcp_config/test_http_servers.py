@@ -11,7 +11,7 @@ import pytest
 
 from mcp_config.server_config import ServerConfig
 from tests.mcp_config.rig import chaos, hurried, open_rig
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 PROGRAM = Path(__file__).parent.parent / "support" / "http_server.py"
 
@@ -23,7 +23,7 @@ async def open_http_server(port: int = 0) -> AsyncIterator[int]:
     process = await asyncio.create_subprocess_exec(sys.executable, str(PROGRAM), str(port), stdout=pipe)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             listening = int(await process.stdout.readline())
         yield listening
     finally:

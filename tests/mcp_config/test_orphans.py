@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.mcp_config.rig import members
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -22,7 +22,7 @@ async def test_kill_9_of_the_product_ends_its_servers_and_what_they_started() ->
     process = await asyncio.create_subprocess_exec(*command, cwd=PROJECT, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             assert await process.stdout.readline() == b"ready\n"
         ours = psutil.Process(process.pid).children(recursive=True)
         marks = {mark for child in ours if (mark := _mark(child))}

@@ -20,7 +20,7 @@ from nodes.models.late import LateModel
 from nodes.models.port import ModelError
 from tests.models.chats import hear
 from tests.support.engine_owner import FAKE_ENGINE, known_weights
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 """Each test starts processes of its own."""
@@ -130,7 +130,7 @@ async def test_weights_that_cannot_be_had_are_one_clear_error(folder: Path) -> N
 async def test_engine_does_not_outlive_a_killed_owner(folder: Path) -> None:
     async with _owner(folder) as owner:
         assert owner.stdout is not None
-        assert await asyncio.wait_for(owner.stdout.readline(), 10)
+        assert await asyncio.wait_for(owner.stdout.readline(), PATIENCE)
         (pid,) = _starts(folder)
         assert not _is_gone(pid)
         owner.kill()

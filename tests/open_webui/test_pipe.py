@@ -112,8 +112,14 @@ async def test_stopping_cancels_the_run(chat: Chat, model: ScriptedModel, user: 
     if way == "closed":
         await chunks.aclose()
     else:
-        reading = asyncio.ensure_future(anext(chunks))
-        await asyncio.sleep(0)
+        waits = asyncio.Event()
+
+        async def read_on() -> None:
+            waits.set()  # heard once this task waits for the next chunk
+            await anext(chunks)
+
+        reading = asyncio.create_task(read_on())
+        await waits.wait()
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
     assert chat.statuses[-1] == ("Stopped", True)

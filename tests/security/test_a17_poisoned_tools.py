@@ -71,7 +71,7 @@ async def test_the_name_of_a_put_aside_tool_goes_to_no_other_server() -> None:
     first, second = chaos("first"), replace(chaos("second"), prefix="first")
     pins = Lock().with_pin("first", first.program, "echo", Pin(sha256="0" * 64))
     guards = Guards(quarantine=Quarantine(pins))
-    async with open_registry([first, second], ALLOW_ALL, lambda _: None, Deadlines(4, 5), guards) as registry:
+    async with open_registry([first, second], ALLOW_ALL, lambda _: None, Deadlines(60, 60), guards) as registry:
         await registry.ready(["*"])
         assert "first__echo" not in [spec.name for spec in registry.all()]
         call = ToolCall("call_1", "first__echo", {"text": "x"}, Caller("root", role="admin"))

@@ -13,6 +13,8 @@ from mcp.client.stdio import stdio_client
 from mcp.types import TextContent, Tool
 from pydantic import JsonValue
 
+from tests.support.waiting import PATIENCE
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -64,7 +66,7 @@ async def open_peer(server: str, *flags: str, env: Mapping[str, str]) -> AsyncIt
         stdio_client(program) as (reading, writing),
         ClientSession(reading, writing) as session,
     ):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await session.initialize()
         yield Peer(session)
 
@@ -78,6 +80,6 @@ async def run_to_exit(server: str, env: Mapping[str, str]) -> tuple[int, str]:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         _, errors = await child.communicate()
     return child.returncode or 0, errors.decode()

@@ -70,7 +70,7 @@ def test_files_below_a_root_are_read_by_name_and_by_absolute_path(roots: Path) -
         "",
     ],
 )
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(30)
 def test_every_way_out_is_closed(roots: Path, name: str) -> None:
     with pytest.raises(OutsideRootsError):
         open_roots(roots).open_file(name)

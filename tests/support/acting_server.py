@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 Json = dict[str, object]
@@ -67,10 +66,10 @@ class Server:
         if name == "hold":
             self.hold(trace, self.cancelled[number])
             return
-        time.sleep(WORK_SECONDS)
+        self.cancelled[number].wait(WORK_SECONDS)
         with trace.open("a") as lines:
             lines.write("done\n")
-        time.sleep(WORK_SECONDS)
+        self.cancelled[number].wait(WORK_SECONDS)
         self.send({"id": number, "result": {"content": [{"type": "text", "text": f"{name} done"}]}})
 
     def hold(self, trace: Path, cancelled: threading.Event) -> None:

@@ -65,7 +65,7 @@ class Server:
         number = f"ask-{self.asked}"
         self.answers[number] = queue.Queue()
         self.send({"id": number, "method": method, "params": params})
-        return self.answers[number].get(timeout=20)
+        return self.answers[number].get(timeout=60)
 
     def run(self) -> None:
         for line in sys.stdin:

@@ -10,7 +10,7 @@ from tests.mcp_config.rig import ALLOW_ALL, chaos
 
 async def main(modes: list[str]) -> None:
     servers = [chaos(mode, mode) for mode in modes]
-    async with open_registry(servers, ALLOW_ALL, lambda _: None, Deadlines(5, 5)) as registry:
+    async with open_registry(servers, ALLOW_ALL, lambda _: None, Deadlines()) as registry:
         await registry.ready(["*"])
         sys.stdout.write("ready\n")
         sys.stdout.flush()

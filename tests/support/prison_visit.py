@@ -94,7 +94,7 @@ FILL = """
 import os, tempfile
 for number in range(100):
     with open(os.path.join(tempfile.gettempdir(), f"part{number}"), "wb") as file: file.write(os.urandom(1) * 8_000_000)
-import time; time.sleep(20)
+import time; time.sleep(40)
 print("filled")
 """
 
@@ -116,7 +116,7 @@ async def visit(kind: Sandbox, folder: Path, *, network: bool) -> AsyncIterator[
     command = (sys.executable, "-I", "-S", str(PRISONER))
     server = ServerConfig("prisoner", "stdio", command, {"OWN": "1"}, prefix="prisoner", sandbox=kind, grants=grants)
     policies = ToolPolicies(rules=[Rule(match="*", verdict="allow")])
-    async with open_registry([server], policies, lambda _: None, Deadlines(10, 20)) as registry:
+    async with open_registry([server], policies, lambda _: None, Deadlines(60, 60)) as registry:
         await registry.ready(["*"])
         health = registry.health()["prisoner"]
         if (health.state, health.sandbox) != ("ready", kind):

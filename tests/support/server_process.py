@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from config.checkout import CHECKOUT
+from tests.support.waiting import PATIENCE
 
 START_SECONDS = 240
 """For a start that takes two: on a machine that is busy with much else."""
@@ -58,7 +59,7 @@ class Running:
 
     def client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=PATIENCE, trust_env=False)
 
     log: str = ""
     """What it wrote on standard error; whole once it has stopped."""

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Final
 
-PATIENCE: Final = 30.0
-"""Seconds for what is done in one: the machine may be busy with much else."""
+PATIENCE: Final = 60.0
+"""Seconds for what is done in one: the machine may be busy with much else, and this only ends a test that hangs."""
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], within: float = PATIENCE) -> None:
