@@ -32,4 +32,11 @@ def no_process_is_left(plain_environment: None) -> Iterator[None]:
     """What a test starts, it ends: nothing of ours outlives the tests."""
     yield
     _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=30)
-    assert [process.cmdline() for process in alive] == []
+    assert [command for process in alive if (command := _command(process))] == []
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # it has ended just now, or has ended and nobody has asked how
+        return []
