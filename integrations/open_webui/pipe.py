@@ -31,7 +31,6 @@ Caller = Callable[[JsonObject], Awaitable[object]]
 ROUTER, UNREACHABLE = "open-agent", "unreachable"
 RELAYED = ("status", "source")
 """The events of the server that are shown. Open WebUI runs some other types as code in the user's browser."""
-LISTING_SECONDS = 10  # Open WebUI waits for this with its whole list of models; a busy open-agent may need a while
 SILENCE_SECONDS = 60  # open-agent gives a sign of life every 15, however long a tool takes
 BROKEN_OFF = "The connection to open-agent broke off before the answer was complete."
 _secret = partial(Field, json_schema_extra={"input": {"type": "password"}})
@@ -83,7 +82,7 @@ class Pipe:
     async def pipes(self) -> list[dict[str, str]]:
         """Lists the agents as models; what keeps them from being listed is an entry of the list, too."""
         try:
-            async with _session(self.valves, within=LISTING_SECONDS) as session, session.get("models") as response:
+            async with _session(self.valves, within=10) as session, session.get("models") as response:
                 await _check(response)
                 models = (await response.json())["data"]
             return [{"id": model["id"], "name": model.get("name") or model["id"]} for model in models]
