@@ -75,7 +75,7 @@ test-browser: dev ## chat through a real Open WebUI in Chromium (2.9 GB, fetched
 	@$(bin)/python -m pytest -m browser tests/open_webui
 
 test-peers: dev ## run MCP servers and clients of others, from npm and PyPI, with the gateway in between
-	@$(bin)/python -m pytest -m peers tests/gateway
+	@$(bin)/python -m pytest tests/gateway/test_peers.py
 
 compose-check: ## run the Docker containers for real: up, chat, kill -9, back again, down (needs an engine)
 	@tests/compose/check.sh

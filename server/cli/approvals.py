@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import stop_with
-from server.cli.tables import build_table, open_console, print_json, shown_arguments, shown_moment, shown_status
+from server.cli.tables import build_table, print_json, print_listing, shown_arguments, shown_moment, shown_status
 from server.client import Client
 from server.resources.approvals import Approval, ApprovalStatus
 
@@ -38,7 +38,7 @@ def list_approvals(
         until, agent = shown_moment(approval.expires_at)[5:-3], approval.agent or "-"
         shown = shown_arguments(approval.arguments)
         table.add_row(approval.id, shown_status(approval.status), until, agent, approval.tool, shown)
-    open_console().print(table)
+    print_listing(table, "Nothing waits for you." if status else "Nothing was asked yet.")
 
 
 @app.command("approve")

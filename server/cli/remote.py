@@ -58,6 +58,8 @@ def find_server(url: str | None, key: str | None) -> tuple[str, str]:
 def explained(error: ClientError) -> str:
     if error.status == 401:
         return f"{error} Give the right one with --key or OPEN_AGENT_API_KEY."
+    if error.code == "unreachable":
+        return f"{error}; PORT or --url says where else it may be"
     return str(error)
 
 

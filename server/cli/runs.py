@@ -18,6 +18,7 @@ from server.cli.tables import (
     one_line,
     open_console,
     print_json,
+    print_listing,
     safe,
     shown_arguments,
     shown_moment,
@@ -57,7 +58,7 @@ def list_runs(
     for run in runs:
         took = shown_span(run.started_at, run.ended_at)
         table.add_row(run.id, shown_status(run.status), shown_moment(run.created_at)[5:-3], took, run.agent_id)
-    open_console().print(table)
+    print_listing(table, "No runs yet: `open-agent chat` makes one.")
 
 
 @app.command("show")

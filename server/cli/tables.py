@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import BaseModel, JsonValue
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Column, Table
 from rich.text import Text
 
 _WIDE: Final = 160
 """Columns where no terminal says how many: lines in a file or a pipe are not to be cut at 80."""
+_LEAST_FOLDED: Final = 24
+"""Columns that a text needs to be folded into and still be read."""
 
 
 def open_console() -> Console:
@@ -26,6 +29,38 @@ def build_table(*columns: str) -> Table:
         table.add_column(column, no_wrap=True)
     table.add_column(columns[-1], overflow="fold")
     return table
+
+
+def print_listing(table: Table, empty: str) -> None:
+    """Prints it; where the terminal is too narrow for it, each row becomes a paragraph; `empty` stands for no rows."""
+    console = open_console()
+    if not table.row_count:
+        console.print(empty)
+    elif _width_of(table.columns) <= console.width:
+        console.print(table)
+    else:
+        for row in zip(*(column.cells for column in table.columns), strict=True):
+            console.print(_build_paragraph(table.columns, row))
+
+
+def _width_of(columns: Sequence[Column]) -> int:
+    """Returns how many columns of the terminal it takes; the last of its own can be folded."""
+    *kept, last = [max(_text(cell).cell_len for cell in (column.header, *column.cells)) for column in columns]
+    return sum(kept) + 2 * len(kept) + min(last, _LEAST_FOLDED)
+
+
+def _build_paragraph(columns: Sequence[Column], row: Sequence[RenderableType]) -> Group:
+    """Returns what the first cell says, and below it what the others say, under their names."""
+    first, *others = map(_text, row)
+    told = [
+        Text.assemble((_text(column.header).plain.lower(), "dim"), " ", cell)
+        for column, cell in zip(columns[1:], others, strict=True)
+    ]
+    return Group(first, Padding(Text(" · ").join(told), (0, 0, 0, 2)))
+
+
+def _text(cell: RenderableType) -> Text:
+    return cell if isinstance(cell, Text) else Text(str(cell))
 
 
 def print_json(value: BaseModel | Sequence[BaseModel | Mapping[str, str]] | JsonValue) -> None:

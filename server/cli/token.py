@@ -12,7 +12,7 @@ from config.api_keys import Role
 from config.settings import Settings
 from server.cli.remote import JsonOption, KeyOption, call_server
 from server.cli.settings import settings_or_exit, stop_with
-from server.cli.tables import build_table, open_console, print_json, safe, shown_moment
+from server.cli.tables import build_table, print_json, print_listing, safe, shown_moment
 from server.client import Client
 from server.db.migrating import find_version
 from server.db.store import open_store
@@ -81,7 +81,7 @@ def list_tokens(url: ServerOption = None, key: KeyOption = None, as_json: JsonOp
     for token in found:
         used = shown_moment(token.last_used_at) if token.last_used_at else "never"
         table.add_row(token.id, token.prefix, safe(token.name), token.role, _state(token), used)
-    open_console().print(table)
+    print_listing(table, "No keys were made yet. Those of API_KEYS, and the one of the first start, are not listed.")
 
 
 @app.command("revoke")

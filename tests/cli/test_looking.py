@@ -151,11 +151,13 @@ async def test_runs_are_json_for_scripts(served: Served, model: ScriptedModel) -
 
 @pytest.mark.exhaustive
 async def test_tables_fit_a_terminal_of_80_columns(served: Served, model: ScriptedModel) -> None:
-    await finished_run(served, model)
-    for arguments in (("agents", "list"), ("tools", "list"), ("runs", "list"), ("runs", "show")):
+    run_id = await finished_run(served, model)
+    commands: list[tuple[str, ...]] = [("agents", "list"), ("tools", "list"), ("runs", "list"), ("runs", "show")]
+    for arguments in commands:
         async with open_terminal(*arguments, env=surroundings(served.url)) as terminal:
             assert await terminal.left() == 0
             assert all(len(line) <= 80 for line in terminal.text.split("\r\n")), terminal.text
+            assert (run_id in terminal.text) is (arguments[0] == "runs")  # whole, or it is of no use
 
 
 async def test_wrong_key_says_where_to_give_the_right_one(served: Served) -> None:
