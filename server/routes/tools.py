@@ -77,20 +77,31 @@ async def invoke_tool(
     result = await app.tools.call(call, app.ledger, question)
     if waiting := question.approval:
         return _waiting(waiting)
-    headers = build_rate_headers(result.allowances)
+    _check_made(result)
+    response.headers.update(build_rate_headers(result.allowances))
+    return _outcome(app, call, result)
+
+
+def _check_made(result: tools.ToolResult) -> None:
+    """Raises an `ApiError` for a call that was refused on the way to its server."""
     if refusal := _REFUSALS.get(result.error_code or ""):
-        pointer = "/arguments" if refusal is Invalid else None
-        wait = wait_of(result.allowances) if refusal is TooMany else None
-        raise refusal(result.error_code or "", result.content, pointer=pointer, retry_after=wait, headers=headers)
-    response.headers.update(headers)
-    failure = Failure(code=result.error_code, detail=result.content) if result.error_code else None
+        raise refusal(
+            result.error_code or "",
+            result.content,
+            pointer="/arguments" if refusal is Invalid else None,
+            retry_after=wait_of(result.allowances) if refusal is TooMany else None,
+            headers=build_rate_headers(result.allowances),
+        )
+
+
+def _outcome(app: Application, call: tools.ToolCall, result: tools.ToolResult) -> ToolCall:
     return ToolCall(
         id=call.id,
-        tool=name,
+        tool=call.tool,
         arguments=cast(tools.JsonObject, app.redactor.value(call.arguments)),
         status=result.status,
         result=result.content,
-        error=failure,
+        error=Failure(code=result.error_code, detail=result.content) if result.error_code else None,
         artifact_id=result.artifact_id,
     )
 
