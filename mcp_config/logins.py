@@ -27,6 +27,7 @@ from mcp_config.tools import Caller, JsonObject
 _BEGIN_SECONDS: Final = 30.0
 _FINISH_SECONDS: Final = 60.0
 _MOST_REMEMBERED: Final = 200
+_MOST_HIDDEN: Final = 16
 _NOWHERE: Final = Ourselves("http://127.0.0.1/v1/oauth/callback")
 
 _log = logging.getLogger(__name__)
@@ -63,11 +64,13 @@ class Logins:
         if record is None or record.tokens is None:
             return None
 
+        hide = _Hiding(redactor, _source(config, owner)).hide
+
         async def changed(record: LoginRecord) -> None:
-            redactor.know(_source(config, owner), record.secrets)
+            hide(record)
             await self._store.keep(owner, config.name, record)
 
-        redactor.know(_source(config, owner), record.secrets)
+        hide(record)
         oauth = await _load("oauth")
         drawer = oauth.Drawer(record, changed, self._find_registered(oauth, config))
         advice = build_login_advice(config, owner)
@@ -75,8 +78,10 @@ class Logins:
         return login
 
     async def _prove_alone(self, config: ServerConfig) -> httpx.Auth:
+        hide = _Hiding(self._redactor, _source(config, HOUSE)).hide
+
         async def changed(record: LoginRecord) -> None:
-            self._redactor.know(_source(config, HOUSE), record.secrets)
+            hide(record)
 
         oauth, machine = await _load("oauth"), await _load("oauth_machine")
         drawer = oauth.Drawer(LoginRecord(url=config.url), changed)
@@ -207,6 +212,18 @@ async def open_logins(
         yield logins
     finally:
         await logins.close()
+
+
+class _Hiding:
+    """Has what a session goes with not seen, also for a while after it was renewed: servers remember it, too."""
+
+    def __init__(self, redactor: Redactor, source: str) -> None:
+        self._redactor, self._source = redactor, source
+        self._secrets: list[str] = []
+
+    def hide(self, record: LoginRecord) -> None:
+        self._secrets = [*dict.fromkeys([*record.secrets, *self._secrets])][:_MOST_HIDDEN]
+        self._redactor.know(self._source, self._secrets)
 
 
 def _source(config: ServerConfig, owner: str) -> str:

@@ -76,7 +76,10 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
             served.client(ADMIN_KEY) as admin,
             served.client(None) as browser,
         ):
-            yield Office(served, desk, uma, otto, admin, browser)
+            office = Office(served, desk, uma, otto, admin, browser)
+            assert (await office.agree(admin, OWN, "the house", shared=True)).status_code == 200
+            await office.until(OWN, "ready")
+            yield office
 
 
 async def invoke(client: httpx.AsyncClient, tool: str) -> Json:
@@ -85,6 +88,7 @@ async def invoke(client: httpx.AsyncClient, tool: str) -> Json:
 
 
 async def test_a_server_that_wants_a_login_says_how_and_is_there_once_an_admin_has_logged_in(office: Office) -> None:
+    await office.admin.delete(f"{SHARED}/login")
     before = await office.until(SHARED, "auth_required")
     assert before["login"]["state"] == "none"
     assert "open-agent tools login desk" in before["detail"]
@@ -95,7 +99,7 @@ async def test_a_server_that_wants_a_login_says_how_and_is_there_once_an_admin_h
     assert (after["login"]["state"], after["tools"]) == ("logged_in", 3)
     assert (await invoke(office.uma, "desk__whoami"))["result"] == "pat"
     audit = (await office.admin.get("/v1/audit", params={"action": "server.login"})).json()["data"]
-    assert [(entry["principal"], entry["target"]) for entry in audit] == [("ann", "desk")]
+    assert ("ann", "desk") in [(entry["principal"], entry["target"]) for entry in audit]
 
 
 async def test_what_users_share_is_an_admins_to_log_in_to(office: Office) -> None:
@@ -152,8 +156,6 @@ async def test_an_answer_of_another_authorization_server_is_not_taken(office: Of
 
 
 async def test_each_user_is_known_by_their_own_login_and_by_no_other(office: Office) -> None:
-    assert (await office.agree(office.admin, OWN, "the house", shared=True)).status_code == 200
-    await office.until(OWN, "ready")
     await office.otto.delete(f"{OWN}/login")
     assert (await office.agree(office.uma, OWN, "umas account")).status_code == 200
     assert (await invoke(office.uma, "private__whoami"))["result"] == "umas account"
