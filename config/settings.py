@@ -84,6 +84,8 @@ class Settings(AuthSettings):
     """A request with a larger body is refused."""
     request_timeout: Seconds = 30
     """Seconds a client may take to send a request: first its headers, then its body."""
+    max_connections: int = Field(default=4_000, gt=0)
+    """Connections that are open at once, readers of streams and WebSockets among them; one more is answered 503."""
     public_url: PublicAddress | None = None
     """Where people's browsers reach it: authorization servers send them back there. Unset: `host` and `port`."""
     mcp_allowed_hosts: Names = Field(["localhost", "127.0.0.1", "[::1]"])

@@ -127,6 +127,7 @@ def build_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.request_timeout = settings.request_timeout
+    app.state.max_connections = settings.max_connections
     for router in _ROUTERS:
         app.include_router(router)
     app.router.routes.extend(mcp.ROUTES)

@@ -44,6 +44,7 @@ def build_gateway_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.request_timeout = settings.request_timeout
+    app.state.max_connections = settings.max_connections
     for router in (gateway_health.router, mcp_servers.router, oauth.router, definitions.router, credentials.router):
         app.include_router(router)
     app.router.routes.extend(mcp.ROUTES)

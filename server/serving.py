@@ -17,6 +17,7 @@ from server.errors import Unavailable
 
 _LONGEST_LINGERING: Final = 2.0
 _REQUEST_TIMEOUT: Final = 30.0
+_MOST_CONNECTIONS: Final = 4_000
 _LARGEST_MESSAGE: Final = 65_536
 """Bytes in one WebSocket message of a client: none has anything to say there."""
 
@@ -79,6 +80,7 @@ class Server(uvicorn.Server):
             ConnectionConfig(
                 app,
                 getattr(app.state, "request_timeout", _REQUEST_TIMEOUT),
+                getattr(app.state, "max_connections", _MOST_CONNECTIONS),
                 lifespan="off",  # entered around us, so that a failed start is an exception and not a log line
                 log_config=None,
                 access_log=False,

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 import pytest_asyncio
 
 from tests.http.serving import USER_KEY, Served, build_settings, open_served
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -54,6 +56,26 @@ async def rest(reader: asyncio.StreamReader) -> str:
     except ConnectionResetError:
         pass  # it hung up while we were still sending
     return said.decode()
+
+
+async def test_one_connection_more_than_there_may_be_is_turned_away_and_others_are_not(tmp_path: Path) -> None:
+    more: dict[str, object] = {"mcp_servers": '{"mcpServers": {}}', "max_connections": 3}
+    async with open_served(build_settings(tmp_path, "http://127.0.0.1:9", **more)) as served:
+        address = httpx.URL(served.url)
+        held = [await asyncio.open_connection(address.host, address.port) for _ in range(3)]
+        async with httpx.AsyncClient(base_url=served.url, trust_env=False) as late:
+            refused = await late.get("/healthz")
+            assert (refused.status_code, refused.json()["code"]) == (503, "too_many_connections")
+            assert refused.headers["Retry-After"] == "5"
+            _, writer = held.pop()
+            writer.close()
+
+            async def is_let_in() -> bool:
+                return bool((await late.get("/healthz")).status_code == 200)
+
+            await until(is_let_in)
+        for _, writer in held:
+            writer.close()
 
 
 async def test_a_body_that_says_that_it_is_big_is_refused_unread(served: Served) -> None:
