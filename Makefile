@@ -23,7 +23,7 @@ studio_url := http://127.0.0.1:$(studio_port)
 lock := $(bin)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
-.PHONY: help install run dev check format lint types layers quick fix test faults test-model test-browser test-peers compose-check eval studio notebooks lock tools-lock clean
+.PHONY: help install run dev check format lint types layers quick fix test faults bench test-model test-browser test-peers compose-check eval studio notebooks lock tools-lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,9 @@ test-browser: dev ## chat through a real Open WebUI in Chromium (2.9 GB, fetched
 
 test-peers: dev ## run MCP servers and clients of others, from npm and PyPI, with the gateway in between
 	@$(bin)/python -m pytest tests/gateway/test_peers.py
+
+bench: dev ## measure what the gateway, redaction, long conversations and the database cost, and hold it to its bounds
+	@$(bin)/python -m benchmarks
 
 compose-check: ## run the Docker containers for real: up, chat, kill -9, back again, down (needs an engine)
 	@tests/compose/check.sh

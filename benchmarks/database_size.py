@@ -11,6 +11,7 @@ from typing import Final, cast
 
 import psycopg
 
+from benchmarks.measured import Measured, show
 from config.database_url import find_sqlite_file, parse_database_url
 from config.ids import new_id
 from graph.events import (
@@ -43,7 +44,9 @@ async def measure(url: str) -> None:
             if number % 10 == 0:
                 conversation_id = (await store.conversations.create("bench", NewConversation())).id
             events += await _run(store, conversation_id)
-    print(f"{(_size(url) - before) / 1e6:.1f} MB for {RUNS} runs with {events // RUNS} events each")  # noqa: T201
+    show(
+        [Measured(f"{RUNS} runs with {events // RUNS} events each in the database", (_size(url) - before) / 1e6, "MB")]
+    )
 
 
 async def _run(store: Store, conversation_id: str) -> int:

@@ -21,6 +21,7 @@ import httpx
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
+from benchmarks.measured import Measured, show
 from config.checkout import CHECKOUT
 from config.ids import new_id
 from config.policies import Rule, ToolPolicies
@@ -125,17 +126,17 @@ async def count_cpu(call: Callable[[], Awaitable[object]]) -> float:
     return time.process_time() - began
 
 
-async def main(calls: int) -> bool:
+async def measure(calls: int) -> list[Measured]:
     with tempfile.TemporaryDirectory() as folder:
         direct, through = await compare(calls, Path(folder))
     added = await measure_path(calls)
-    sys.stdout.write(
-        f"directly over HTTP     p50 {direct:.2f} ms\n"
-        f"through the gateway    p50 {through:.2f} ms, {through / direct:.2f} times that (at most {MOST_TIMES:g})\n"
-        f"the governed path adds {added:.3f} ms of CPU to a call in this process (at most {MOST_CPU_MS:g})\n"
-    )
-    return through <= MOST_TIMES * direct and added <= MOST_CPU_MS
+    return [
+        Measured("a call of a tool directly over HTTP: p50", direct, "ms"),
+        Measured("the same through the gateway: p50", through, "ms"),
+        Measured("the gateway beside the direct way", through / direct, "times", MOST_TIMES),
+        Measured("the governed path of a call in this process: CPU", added, "ms", MOST_CPU_MS),
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(0 if asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)) else 1)
+    sys.exit(show(asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 400))))
