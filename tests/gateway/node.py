@@ -1,6 +1,7 @@
 """Node and npm packages for tests: Node from the wheel, packages of an exact version in pytest's cache."""
 
 import asyncio
+import json
 import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT
@@ -35,6 +36,12 @@ async def run(*command: str, seconds: float = 60, **environment: str) -> tuple[i
             process.kill()
             await process.wait()
     return process.returncode, printed.decode(errors="replace")
+
+
+def integrity(folder: Path, package: str) -> str:
+    """Returns the hash of what was installed under the name, as npm has verified it."""
+    lock = json.loads((folder / "node_modules" / ".package-lock.json").read_text())
+    return str(lock["packages"][f"node_modules/{package}"]["integrity"])
 
 
 async def install(folder: Path, *packages: str) -> Path:
