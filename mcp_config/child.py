@@ -156,7 +156,7 @@ async def open_child(config: ServerConfig, warden: Warden) -> AsyncIterator[Chil
     Raises:
         OSError: it cannot be started.
     """
-    with launched(config) as launch:
+    async with _open_launch(config) as launch:
         mark = uuid4().hex
         environment = {**launch.env, MARK: mark}
         transport, pipes = await asyncio.get_running_loop().subprocess_exec(
@@ -176,7 +176,19 @@ async def open_child(config: ServerConfig, warden: Warden) -> AsyncIterator[Chil
                 await child.end(at_once=not orderly)
 
 
-def launched(config: ServerConfig) -> contextlib.AbstractContextManager[Launch]:
+@contextlib.asynccontextmanager
+async def _open_launch(config: ServerConfig) -> AsyncIterator[Launch]:
+    """Yields what is started. Made and cleared away in a thread: a sandbox looks at many files."""
+    stack = contextlib.ExitStack()
+    making = asyncio.ensure_future(asyncio.to_thread(lambda: stack.enter_context(_launched(config))))
+    try:
+        yield await asyncio.shield(making)
+    finally:
+        await asyncio.wait({making})  # cancelled meanwhile, it would leave a folder behind
+        await asyncio.to_thread(stack.close)
+
+
+def _launched(config: ServerConfig) -> contextlib.AbstractContextManager[Launch]:
     """Enters into what is started: the server itself, or its sandbox."""
     if config.confinement == "none":
         return contextlib.nullcontext(Launch(config.command, config.env, config.cwd))

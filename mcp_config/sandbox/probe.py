@@ -32,8 +32,9 @@ async def find_sandboxes() -> Available:
     """Returns what works: bubblewrap is started once, since containers and some distributions refuse it."""
     if platform.machine() not in _MACHINES:
         return Available(None, 0)
-    program = find_bwrap()
-    works = program is not None and await _runs(build_bare_command(program))
+    # in a thread: they look at files
+    program = await asyncio.to_thread(find_bwrap)
+    works = program is not None and await _runs(await asyncio.to_thread(build_bare_command, program))
     return Available(program if works else None, _find_landlock())
 
 

@@ -40,7 +40,8 @@ async def studio(folder: Path, model: ScriptedModel) -> AsyncIterator[str]:
     for name in ("config", "graph", "mcp_config", "nodes", "langgraph.json"):
         (folder / name).symlink_to(CHECKOUT / name)
     port = _free_port()
-    time_server = {"command": sys.executable, "args": ["-I", "-m", "mcp_server_time"]}
+    sandboxed = {"x-open-agent": {"sandbox": "auto"}}  # as all that ship: it is made without blocking the loop
+    time_server = {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time"], **sandboxed}
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
