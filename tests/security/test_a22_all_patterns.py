@@ -16,8 +16,8 @@ import server
 
 SIZE = 100_000
 SHORT = 1_000
-AFFORDABLE = 0.5
-"""Seconds of this process's own time. What is linear takes a hundredth of it; what is not, minutes."""
+AFFORDABLE = 0.05
+"""Seconds of this process's own time. What is linear takes a part of it; what is not, minutes."""
 CUT = {"config.secret_names._IS_SECRET_FIELD": 100}
 """Patterns that are shown no more characters than these: where they are used, names are cut first."""
 HEADS = ("", "Bearer ", "x://")
@@ -41,6 +41,11 @@ def work(pattern: re.Pattern[str], text: str) -> float:
     return time.process_time() - started
 
 
+def is_slow(pattern: re.Pattern[str], text: str, most: float) -> bool:
+    """Tells whether it is each of three times: once may be another's doing."""
+    return all(work(pattern, text) > most for _ in range(3))
+
+
 @pytest.mark.slow
 def test_no_pattern_is_kept_busy() -> None:
     found = dict(patterns())
@@ -50,7 +55,7 @@ def test_no_pattern_is_kept_busy() -> None:
         for whole in (head + link * (SIZE // len(link)) + "!" for head in HEADS for link in LINKS):
             # a short text first: what explodes shows there, and would else never come to an end
             text = whole[: CUT.get(name)]
-            if work(pattern, text[:SHORT] + "!") > AFFORDABLE / 10 or work(pattern, text) > AFFORDABLE:
+            if is_slow(pattern, text[:SHORT] + "!", AFFORDABLE / 10) or is_slow(pattern, text, AFFORDABLE):
                 slow.append((name, text[:20]))
                 break
     assert slow == []
