@@ -5,6 +5,7 @@ The first definition that is seen is taken; from then on it is held fast. A hash
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -43,6 +44,10 @@ class Change:
     after: JsonObject
     suspicions: tuple[str, ...]
 
+    def says(self, server: str, kind: str, sha256: str) -> bool:
+        """Two servers whose tools share a name may show the same definition: one put aside, one not."""
+        return (self.server, self.kind, self.sha256) == (server, kind, sha256)
+
 
 @dataclass(frozen=True)
 class _Shown:
@@ -77,6 +82,8 @@ class Quarantine:
         self._told: set[tuple[str, str]] = set()
         self._to_record: list[AuditEntry] = []
         self._due = asyncio.Event()
+        self._writing = threading.Lock()
+        """Held by one thread at a time, and whoever is last writes what is newest."""
         self.approved: Callable[[], None] = lambda: None
         """Called when a tool was approved: there may be more to offer."""
 
@@ -107,11 +114,11 @@ class Quarantine:
     def _show(
         self, name: str, server: ServerConfig, definition: Definition, seen: Pin, before: Pin | None, *, changed: bool
     ) -> None:
-        if (shown := self._shown.get(name)) is not None and shown.change.sha256 == seen.sha256:
+        kind: Literal["new", "changed"] = "changed" if changed else "new"
+        if name in self._shown and self._shown[name].change.says(server.name, kind, seen.sha256):
             return
         suspicions = find_suspicions(definition.source)
         earlier = before.definition if before is not None else None
-        kind: Literal["new", "changed"] = "changed" if changed else "new"
         change = Change(name, server.name, kind, seen.sha256, earlier, definition.source, suspicions)
         self._shown[name] = _Shown(change, server.program, definition.name)
         self._tell(change)
@@ -183,8 +190,12 @@ class Quarantine:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _write(self) -> None:
-        if self._file is not None:
-            await asyncio.to_thread(write_lock, self._file, self._own)
+        await asyncio.to_thread(self._write_newest)
+
+    def _write_newest(self) -> None:
+        with self._writing:
+            if self._file is not None:
+                write_lock(self._file, self._own)
 
 
 def _build_entry(

@@ -46,6 +46,17 @@ def test_any_change_puts_the_tool_aside_and_the_first_definition_still_passes(ch
     assert admits(quarantine, define())
 
 
+def test_a_tool_is_put_aside_also_where_another_server_shows_the_same_under_its_name() -> None:
+    other = chaos("other")
+    lock = Lock().with_pin(SERVER.name, SERVER.program, "act", build_pin({"name": "act"}, approved=False))
+    quarantine = Quarantine(lock)
+    assert quarantine.admits("well__act", other, define())  # it was there first
+    assert not admits(quarantine, define())
+    change = quarantine.find("well__act")
+    assert change is not None
+    assert (change.server, change.kind) == ("well", "changed")
+
+
 def test_the_order_of_keys_is_no_change() -> None:
     quarantine = Quarantine()
     assert admits(quarantine, define(inputSchema={"type": "object", "properties": {"a": {}, "b": {}}}))
@@ -64,6 +75,17 @@ async def test_what_was_seen_and_approved_is_known_after_a_restart(tmp_path: Pat
         assert admits(third, define(description="Else."))
         assert third.changes() == []
         assert not admits(third, define())
+
+
+async def test_approvals_at_the_same_time_are_all_written_down(tmp_path: Path) -> None:
+    nowhere, own = tmp_path / "none.lock", tmp_path / "tools.lock"
+    names = [f"act{n}" for n in range(20)]
+    async with open_quarantine(nowhere, own, Unaudited()) as quarantine:
+        for name in names:
+            admits(quarantine, define(name=name))
+        await asyncio.gather(*(quarantine.approve(f"well__{name}", None, "ann", "admin") for name in names))
+    tools = load_lock(own).servers["well"].tools
+    assert sorted(name for name, pin in tools.items() if pin.approved) == sorted(names)
 
 
 async def test_a_put_aside_tool_is_in_the_audit_once() -> None:
