@@ -162,3 +162,9 @@ def test_old_processors_are_known_before_anything_is_fetched(
     if flags is not None:
         cpuinfo.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t:\n")
     assert find_obstacle(cpuinfo) == obstacle
+
+
+async def test_nobody_is_kept_waiting_by_an_engine_that_cannot_even_be_tried(folder: Path) -> None:
+    async with open_engine(folder, weights=WEIGHTS, command=[str(folder / "no such program")]) as engine:
+        with pytest.raises(FileNotFoundError):
+            await asyncio.wait_for(engine.address(), PATIENCE)

@@ -14,7 +14,7 @@ print(next(line.split()[-1] for line in open("/proc/self/maps") if "libgomp" in 
 
 
 async def test_the_engine_is_shown_the_library_of_the_wheel_before_the_systems() -> None:
-    with open_openmp() as libraries:
+    async with open_openmp() as libraries:
         shown = Path(libraries["LD_LIBRARY_PATH"])
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-c", WHERE, env=libraries, stdout=asyncio.subprocess.PIPE

@@ -58,6 +58,7 @@ class Engine:
         if self._owner is None or self._owner.done():
             self._error = None
             self._owner = asyncio.create_task(self._own())
+            self._owner.add_done_callback(lambda _: self._wake())  # nobody waits for one that is no more
 
     async def address(self) -> str:
         """Returns where it listens, after starting it if need be.
@@ -70,6 +71,8 @@ class Engine:
                 while self._address is None:
                     if self._error:
                         raise self._error
+                    if self._owner and self._owner.done():
+                        await self._owner
                     await self._changed.wait()
         except TimeoutError as error:
             detail = f"the embedded model is still {self.health.state} ({self.health.detail}): try again later"
@@ -95,7 +98,7 @@ class Engine:
             self._tell("failed", str(error), error=error)
 
     async def _find_weights(self) -> Path:
-        if obstacle := find_obstacle():
+        if obstacle := await asyncio.to_thread(find_obstacle):  # it reads files
             raise ModelError("model_unavailable", obstacle)
         self._tell("fetching")
         loop = asyncio.get_running_loop()
@@ -146,6 +149,9 @@ class Engine:
         self.health = EngineHealth(state, detail)
         self._address = address
         self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

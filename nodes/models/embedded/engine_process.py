@@ -95,7 +95,7 @@ class EngineProcess:
 async def open_engine_process(command: Sequence[str], weights: Path) -> AsyncIterator[EngineProcess]:
     """Starts the engine with a clean environment and ends it, with whatever it has started."""
     arguments = (str(weights), str(EMBEDDED_CONTEXT), str(_threads()), str(os.getpid()))
-    with open_openmp() as libraries:
+    async with open_openmp() as libraries:
         process = await asyncio.create_subprocess_exec(
             *command,
             *arguments,

@@ -4,8 +4,9 @@ can install one there.
 A small locked wheel brings a copy under a name of its own; the engine is shown it under the name it looks for.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,16 +16,19 @@ _WHEEL: Final = "simsimd"
 _NAME: Final = "libgomp.so.1"
 
 
-@contextmanager
-def open_openmp() -> Iterator[dict[str, str]]:
+@asynccontextmanager
+async def open_openmp() -> AsyncIterator[dict[str, str]]:
     """Yields what the engine's environment needs so that the library is found; nothing where no wheel brings one."""
-    library = find_library()
+    library = await asyncio.to_thread(find_library)
     if library is None:
         yield {}
         return
-    with TemporaryDirectory(prefix="open-agent-") as folder:
-        (Path(folder) / _NAME).symlink_to(library)
-        yield {"LD_LIBRARY_PATH": folder}
+    folder = await asyncio.to_thread(TemporaryDirectory, prefix="open-agent-")
+    try:
+        await asyncio.to_thread((Path(folder.name) / _NAME).symlink_to, library)
+        yield {"LD_LIBRARY_PATH": folder.name}
+    finally:
+        await asyncio.to_thread(folder.cleanup)
 
 
 def find_library() -> Path | None:
