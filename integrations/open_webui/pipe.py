@@ -255,7 +255,7 @@ def _headers(valves: Pipe.Valves, user: JsonObject, metadata: JsonObject) -> dic
     known = {**{header: metadata.get(key) for header, key in ids.items()}, **_identity(valves, user)}
     said = {f"X-OpenWebUI-{name}": quote(str(text), safe=":@+.") for name, text in known.items() if text}
     ours = {"Rich": "1", "Asks": "1", "On-Disconnect": valves.ON_STOP, "Limits": " ".join(valves.LIMITS.split())}
-    return {**said, **{f"X-Open-Agent-{name}": text for name, text in ours.items()}}
+    return {**said, **{f"X-Open-Agent-{name}": text for name, text in ours.items() if text}}
 
 
 def _identity(valves: Pipe.Valves, user: JsonObject) -> JsonObject:
