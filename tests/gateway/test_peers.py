@@ -45,7 +45,6 @@ async def open_gateway(folder: Path, servers: Mapping[str, Json]) -> AsyncIterat
         yield served
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_git_time_and_fetch_work_through_the_gateway(tmp_path: Path) -> None:
     code, printed = await run("git", "init", "--quiet", str(tmp_path / "repository"))
