@@ -40,12 +40,14 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Words = Annotated[str, AfterValidator(_not_blank), Field(min_length=1, json_schema_extra={"pattern": r"\S"})]
+Prose = Annotated[str, AfterValidator(_not_blank), Field(min_length=1)]
 """Text that somebody reads: never only spaces."""
+Words = Annotated[Prose, Field(json_schema_extra={"pattern": r"\S"})]
+"""… which its JSON schema says too. Of long texts it does not: who makes 20,000 characters by a pattern never ends."""
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Limits(_Strict):
@@ -96,7 +98,7 @@ class AgentSpec(_Strict):
     role: Literal["router", "specialist"] = "specialist"
     description: Words = Field(max_length=500)
     """What it is good at: the router plans by this text."""
-    system_prompt: Words = Field(max_length=20_000)
+    system_prompt: Prose = Field(max_length=20_000)
     model: ModelSelector | ModelSelectors = "default"
     """One selector, or a list whose later entries are fallbacks."""
     allowed_tools: list[ToolGlob] = Field([], max_length=500)

@@ -17,7 +17,7 @@ RateText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*/(second|minut
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Condition(_Strict):

@@ -56,6 +56,7 @@ def build_openapi(app: FastAPI) -> Document:
     for model in (Problem, RefusalObject, ChatCompletionChunk):
         _name(document, model)
     _tell_of_keys(document)
+    _take_nulls_out_of_parameters(document)
     return document
 
 
@@ -63,6 +64,21 @@ def _responses(document: Document) -> Iterator[tuple[str, Document]]:
     for path in document["paths"].values():
         for operation in path.values():
             yield from operation["responses"].items()
+
+
+def _take_nulls_out_of_parameters(document: Document) -> None:
+    """Nobody can send null in a query or a header: what FastAPI calls so is a parameter that is left out."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", []):
+                parameter["schema"] = _without_null(parameter["schema"])
+
+
+def _without_null(schema: Document) -> Document:
+    match schema:
+        case {"anyOf": [dict() as sent, {"type": "null"}], **rest}:
+            return {**sent, **rest}
+    return schema
 
 
 def _tell_of_keys(document: Document) -> None:

@@ -11,7 +11,7 @@ from server.resources.resource import Request, Resource
 class NewCredential(Request):
     """What a server is to know the caller by."""
 
-    value: Annotated[SecretStr, Field(min_length=1, max_length=8192)]
+    value: Annotated[SecretStr, Field(min_length=1, max_length=8192, strict=False)]
     """Goes into a header: visible ASCII characters, no line breaks."""
 
     @field_validator("value")

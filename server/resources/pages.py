@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from server.resources.resource import Request, Resource
 
@@ -30,6 +30,8 @@ class Page(Resource, Generic[T]):
 
 class PageQuery(Request):
     """Which page: up to `limit` entries after (or before) the one with this id."""
+
+    model_config = ConfigDict(strict=False)  # in a query all is text
 
     limit: int = Field(20, ge=1, le=100)
     order: Literal["asc", "desc"] = "desc"

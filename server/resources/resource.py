@@ -12,9 +12,9 @@ class Resource(BaseModel):
 
 
 class Request(BaseModel):
-    """What a client sends. A key we do not know is an error, never ignored."""
+    """What a client sends. A key we do not know is an error, never ignored, and so is `false` where a number goes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 Metadata = Annotated[

@@ -20,7 +20,7 @@ class NewToken(Request):
     name: OwnerName
     """Who owns what is made with it. Several keys may have one name: so a key is changed without losing anything."""
     role: Role = "user"
-    expires_at: AwareDatetime | None = Field(None, description="When it stops; without it, never.")
+    expires_at: AwareDatetime | None = Field(None, strict=False, description="When it stops; without it, never.")
 
 
 class Token(Resource):

@@ -47,6 +47,23 @@ async def test_wrong_method_is_told_all_that_the_path_knows(user: httpx.AsyncCli
     assert answer.headers["Allow"] == methods
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "pointer"),
+    [
+        ("PUT", "/v1/policies", {"policies": {}, "version": False}, "/version"),
+        ("PUT", "/v1/policies", {"policies": {"tools": {"*": {"timeout": True}}}}, "/policies/tools/*/timeout"),
+        ("POST", "/v1/agents/general/rollback", {"version": "1"}, "/version"),
+        ("POST", "/v1/conversations/{id}/runs", {"agent_id": "general", "stream": "no"}, "/stream"),
+        ("POST", "/v1/conversations/{id}/runs", {"agent_id": "general", "limits": {"steps": True}}, "/limits/steps"),
+    ],
+)
+async def test_nothing_is_taken_for_a_value_of_another_type(
+    admin: httpx.AsyncClient, method: str, path: str, body: Json, pointer: str
+) -> None:
+    answer = await admin.request(method, path.format(id=await converse(admin, "hello")), json=body)
+    assert [flaw["pointer"] for flaw in check_problem(answer, 422, "invalid_request")["errors"]] == [pointer]
+
+
 @pytest.mark.parametrize("name", ["nothing", "conv_x", "%00", "..%2f..", "x" * 300])
 async def test_what_cannot_be_an_id_names_nothing(user: httpx.AsyncClient, name: str) -> None:
     check_problem(await user.get(f"/v1/conversations/{name}"), 404, "not_found")
