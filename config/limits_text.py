@@ -21,7 +21,7 @@ def parse_limits(parts: Iterable[str]) -> Limits:
             raise ValueError(f"{part.strip()!r} is no limit: write NAME=NUMBER, where NAME is one of {names}")
         said[name] = value
     try:
-        return Limits.model_validate(said)
+        return Limits.model_validate_strings(said)
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         number = "a number above 0" if name == "cost_usd" else "a whole number above 0"

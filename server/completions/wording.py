@@ -10,7 +10,7 @@ MAX_TEXT = 1_000_000
 
 
 class _Lenient(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
 class ImageUrl(_Lenient):

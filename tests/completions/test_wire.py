@@ -229,6 +229,11 @@ async def test_limits_are_taken_from_body_and_header_and_the_tightest_wins(
     assert (await ask(user, ("user", "within limits, freely"), limits=None)).status_code == 200
 
 
+async def test_a_number_is_not_taken_for_a_yes(user: httpx.AsyncClient) -> None:
+    answer = await ask(user, ("user", "hello"), stream_options={"include_usage": 0})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "stream_options.include_usage")
+
+
 @pytest.mark.parametrize("said", ["words=3", "tokens", "tokens=none", "seconds=-1"])
 async def test_limits_in_a_header_that_are_none_are_refused_with_what_to_write(
     user: httpx.AsyncClient, said: str

@@ -1,6 +1,6 @@
 """Requests made of the description of the API, good and bad, against the real application: it never breaks, and no
-answer comes that the description does not have. `SCHEMATHESIS_EXAMPLES=100` asks more, and all operations for the bounds
-of their schemas; without it, those that `schemathesis.toml` leaves in."""
+answer comes that the description does not have. `SCHEMATHESIS_EXAMPLES=100` asks more, and all operations for the
+bounds of their schemas; without it, those that `schemathesis.toml` leaves in."""
 
 import asyncio
 import os
