@@ -21,7 +21,7 @@ GREETING: list[AnyMessage] = [HumanMessage("hello")]
 
 def agents_file(models: dict[str, Any] | None = None, model: str | list[str] = "default") -> AgentsFile:
     """The smallest file: a router and a general agent that uses `model`."""
-    shared = {"name": "n", "description": "d", "system_prompt": "s"}
+    shared: dict[str, Any] = {"name": "n", "description": "d", "system_prompt": "s"}
     router = AgentSpec(id="router", role="router", model=model, **shared)
     return AgentsFile(models=models or {}, agents=[router, AgentSpec(id="general", model=model, **shared)])
 
