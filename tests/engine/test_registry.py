@@ -127,8 +127,8 @@ async def test_patch_changes_what_it_names_and_null_takes_back(house: House) -> 
         ({"model": {"x": 1}}, "agent_invalid", "/model"),
         ({"id": "other"}, "agent_invalid", "/id"),
         ({"enabled": False}, "agent_needed", None),
-        ({"enabled": "no"}, "agent_needed", None),
-        ({"enabled": 0}, "agent_needed", None),
+        ({"enabled": "no"}, "agent_invalid", "/enabled"),
+        ({"enabled": 0}, "agent_invalid", "/enabled"),
     ],
 )
 async def test_patch_that_does_not_fit_changes_nothing_and_says_where(
