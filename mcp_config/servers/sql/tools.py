@@ -93,11 +93,11 @@ class SqlTools:
         return counts
 
     def _explain(self, failure: UnknownColumnError, sql: str, tables: Sequence[Table]) -> str:
-        """Adds to an unknown column which columns there are, and which tables have one of that name."""
+        """Adds to an unknown column which columns there are, which tables have one of that name, and how to reach it."""
         used = used_tables(sql, self._database.dialect, tables)
         wanted = set(re.findall(r"\w+", str(failure).lower())) - {"column"}
         owners = [
-            f"{column.name} is in {table.name}"
+            f"{column.name} is in {table.name}{_say_join(table, used)}"
             for table in tables
             for column in table.columns
             if table not in used and column.name.lower() in wanted
@@ -121,6 +121,17 @@ def _describe(table: Table, counts: Mapping[str, int]) -> str:
     if count is None:
         return f"{table.name}: {columns}"
     return f"{table.name} ({_rows(count) if count <= COUNT_LIMIT else f'more than {COUNT_LIMIT} rows'}): {columns}"
+
+
+def _say_join(table: Table, used: Sequence[Table]) -> str:
+    """Returns how to get from the tables of a query to another that one of their keys names; small models need it."""
+    keys = (
+        f": JOIN {table.name} ON {column.references} = {each.name}.{column.name}"
+        for each in used
+        for column in each.columns
+        if column.references and column.references.rpartition(".")[0] == table.name
+    )
+    return next(keys, "")
 
 
 def _rows(count: int) -> str:
