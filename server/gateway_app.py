@@ -13,7 +13,7 @@ from server.body import BodyLimit
 from server.edge import RequestEdge
 from server.gateway import GatewayApplication, open_gateway_application
 from server.problems import add_problem_responses
-from server.routes import credentials, definitions, gateway_health, mcp, mcp_servers, oauth
+from server.routes import audit, credentials, definitions, gateway_health, mcp, mcp_servers, oauth
 from server.version import VERSION
 
 
@@ -45,8 +45,8 @@ def build_gateway_app(settings: Settings) -> FastAPI:
     )
     app.state.request_timeout = settings.request_timeout
     app.state.max_connections = settings.max_connections
-    for router in (gateway_health.router, mcp_servers.router, oauth.router, definitions.router, credentials.router):
-        app.include_router(router)
+    for room in (gateway_health, mcp_servers, oauth, definitions, credentials, audit):
+        app.include_router(room.router)
     app.router.routes.extend(mcp.ROUTES)
     add_problem_responses(app)
     return app
