@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from langsmith import configure
+
 from config.agents import ROUTER, AgentSpec
 from config.known_secrets import find_secrets
 from config.redaction import Redactor
@@ -62,6 +64,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         Unavailable: the database or the data folder cannot be used.
     """
     configuration = load_configuration(settings)
+    configure(enabled=False)  # LangSmith's traces of prompts and arguments would leave without redaction
 
     def find_agent(agent_id: str) -> AgentSpec | None:
         return staff.agents.find_last(agent_id)  # bound below: agents run on tools, and tools ask who may call them
