@@ -28,6 +28,7 @@ _LOST: Final = ToolResult(
 )
 
 
+_AGAIN_FAILED: Final = "[You made this very call before, and it failed as now. Change its arguments as it says above.]"
 _DIRECT: Final = {"return_direct": True}
 """On a message that is the step's answer as it is."""
 
@@ -54,7 +55,7 @@ async def run_tool_call(task: ToolTask, runtime: Runtime[RunContext]) -> Update:
     direct = spec is not None and spec.return_direct and result.status == "ok"
     content = _told(result, spec, None if direct else approvals.edited(call))
     if task["repeats"]:
-        content = f"{content}\n\n{_again(made=True)}"
+        content = f"{content}\n\n{_again(made=True) if result.status == 'ok' else _AGAIN_FAILED}"
     return {"turns": [_message(call, "success" if result.status == "ok" else "error", content, direct=direct)]}
 
 

@@ -88,7 +88,7 @@ async def test_errors_say_what_to_change(tmp_path: Path) -> None:
 
     assert unknown_column == (
         "no such column: country; columns of orders: id, customer_id, ordered_on, status, total; "
-        "country is in customers: JOIN customers ON customers.id = orders.customer_id"
+        "country is in customers: FROM orders JOIN customers ON customers.id = orders.customer_id"
     )
     assert unknown_table == "no such table: shipments; tables: categories, products, customers, orders, order_items"
     assert unknown_function.startswith("The function soundex() is not allowed; use these: COUNT")

@@ -93,7 +93,7 @@ class SqlTools:
         return counts
 
     def _explain(self, failure: UnknownColumnError, sql: str, tables: Sequence[Table]) -> str:
-        """Adds to an unknown column which columns there are, which tables have one of that name, and how to reach it."""
+        """Adds to an unknown column which columns there are, which tables have such a one, and how to reach it."""
         used = used_tables(sql, self._database.dialect, tables)
         wanted = set(re.findall(r"\w+", str(failure).lower())) - {"column"}
         owners = [
@@ -126,7 +126,7 @@ def _describe(table: Table, counts: Mapping[str, int]) -> str:
 def _say_join(table: Table, used: Sequence[Table]) -> str:
     """Returns how to get from the tables of a query to another that one of their keys names; small models need it."""
     keys = (
-        f": JOIN {table.name} ON {column.references} = {each.name}.{column.name}"
+        f": FROM {each.name} JOIN {table.name} ON {column.references} = {each.name}.{column.name}"
         for each in used
         for column in each.columns
         if column.references and column.references.rpartition(".")[0] == table.name
