@@ -25,8 +25,8 @@ from benchmarks.measured import Measured, show
 from config.checkout import CHECKOUT
 from config.ids import new_id
 from config.policies import Rule, ToolPolicies
+from mcp_config.entries.server_config import ServerConfig
 from mcp_config.registry import open_registry
-from mcp_config.server_config import ServerConfig
 from mcp_config.tools import Caller, ToolCall, Unwritten
 
 MOST_TIMES: Final = 2.0

@@ -15,7 +15,7 @@ from typing import Final
 from benchmarks.measured import Measured, show
 from config.agents import Redaction
 from config.redaction import Redactor
-from mcp_config.long_redaction import LongRedaction
+from mcp_config.calls.long_redaction import LongRedaction
 
 PERSONAL: Final[tuple[Redaction, ...]] = ("email", "phone", "card", "iban", "ip")
 SECRETS: Final = [f"s3cret/of-the-house+{number}" for number in range(10)]

@@ -22,12 +22,12 @@ from config.prompts import load_prompt, load_routing_examples
 from config.redaction import Redactor
 from config.settings import Settings, load_settings
 from graph.builder import NAME, build_graph
+from mcp_config.entries.server_config import ServerConfig
+from mcp_config.entries.server_variables import build_variables
+from mcp_config.entries.servers_file import load_servers
 from mcp_config.guards import Guards
 from mcp_config.inventory import Deadlines
 from mcp_config.registry import open_registry
-from mcp_config.server_config import ServerConfig
-from mcp_config.server_variables import build_variables
-from mcp_config.servers_file import load_servers
 from mcp_config.tools import ToolBox
 from nodes.budget import Budget
 from nodes.context import ModelCatalog, RunContext

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from mcp_config.quarantine import CHANGED, Quarantine
-from mcp_config.server_config import ServerConfig
+from mcp_config.definitions.quarantine import CHANGED, Quarantine
+from mcp_config.entries.server_config import ServerConfig
 from mcp_config.server_health import ServerHealth
 from mcp_config.tools import ToolResult
 

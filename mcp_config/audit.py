@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from config.api_keys import Role
-from mcp_config.decision import Decision
-from mcp_config.tools import JsonObject, ToolCall, ToolResult
+from mcp_config.tools import JsonObject
 
 Action = Literal[
     "tool.call",
@@ -54,20 +53,3 @@ class Unaudited:
 
     async def record(self, entry: AuditEntry) -> None:
         del entry
-
-
-def build_call_entry(call: ToolCall, decision: Decision, result: ToolResult) -> AuditEntry:
-    detail: JsonObject = {"call_id": call.id}
-    if result.error_code:
-        detail["code"] = result.error_code
-    return AuditEntry(
-        principal=call.caller.owner,
-        role=call.caller.role,
-        action="tool.call",
-        target=call.tool[:200],
-        outcome=result.status,
-        agent=call.caller.agent,
-        rule=decision.rule,
-        run_id=call.caller.run_id,
-        detail=detail,
-    )

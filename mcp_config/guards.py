@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from config.redaction import Redactor
 from mcp_config.audit import Audit, Unaudited
-from mcp_config.decision import Decision
-from mcp_config.logins import Logins
-from mcp_config.quarantine import Quarantine
-from mcp_config.rates import RateLimits
+from mcp_config.calls.decision import Decision
+from mcp_config.calls.rates import RateLimits
+from mcp_config.definitions.quarantine import Quarantine
+from mcp_config.identity.logins import Logins
+from mcp_config.identity.user_sessions import UserSessions
 from mcp_config.tools import Allowance, Artifacts
-from mcp_config.user_sessions import UserSessions
 
 
 async def _heed_nothing() -> None:

@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue
 
 from config.policies import ToolPolicies
-from mcp_config.confinement import satisfies
-from mcp_config.connection import Connection
-from mcp_config.decision import build_settings
-from mcp_config.definitions import Definition
+from mcp_config.calls.decision import build_settings
+from mcp_config.calls.offering import build_offer
+from mcp_config.calls.path import OfferedTool
+from mcp_config.calls.redacting import redact_spec
+from mcp_config.definitions.definition import Definition
+from mcp_config.entries.confinement import satisfies
 from mcp_config.guards import Guards
-from mcp_config.local_tools import LocalTool
+from mcp_config.local.local_tool import LocalTool
 from mcp_config.names import build_tool_name, matches_any, may_match_prefix
-from mcp_config.offering import build_offer
-from mcp_config.path import OfferedTool
-from mcp_config.redacting import redact_spec
 from mcp_config.server_health import ServerHealth
 from mcp_config.tools import ToolSpec
+from mcp_config.upstream.connection import Connection
 
 _log = logging.getLogger(__name__)
 

@@ -9,17 +9,11 @@ from typing_extensions import override
 from config.agents import AgentSpec, Redaction
 from config.policies import ToolPolicies
 from mcp_config.absence import build_absence
-from mcp_config.approval import Complaint, approval, find_complaint, unasked
-from mcp_config.confinement import confine_servers
-from mcp_config.connection import Connection
-from mcp_config.decision import Decision, build_settings, decide, find_refusal, trust
-from mcp_config.dispatch import dispatch
-from mcp_config.guards import Foresight, Guards
-from mcp_config.inventory import Deadlines, Inventory
-from mcp_config.keeping import size_cap
-from mcp_config.login_record import HOUSE
-from mcp_config.owners import stop_owners
-from mcp_config.path import (
+from mcp_config.calls.approval import Complaint, approval, find_complaint, unasked
+from mcp_config.calls.decision import Decision, build_settings, decide, find_refusal, trust
+from mcp_config.calls.dispatch import dispatch
+from mcp_config.calls.keeping import size_cap
+from mcp_config.calls.path import (
     FindAgent,
     allowlist,
     argument_check,
@@ -29,9 +23,13 @@ from mcp_config.path import (
     rate_limit,
     written_down,
 )
-from mcp_config.rates import build_rates
-from mcp_config.redacting import redacted
-from mcp_config.server_config import ServerConfig
+from mcp_config.calls.rates import build_rates
+from mcp_config.calls.redacting import redacted
+from mcp_config.entries.confinement import confine_servers
+from mcp_config.entries.login_terms import HOUSE
+from mcp_config.entries.server_config import ServerConfig
+from mcp_config.guards import Foresight, Guards
+from mcp_config.inventory import Deadlines, Inventory
 from mcp_config.tools import (
     Approvals,
     CallTool,
@@ -40,7 +38,9 @@ from mcp_config.tools import (
     ToolCall,
     ToolResult,
 )
-from mcp_config.warden import open_warden
+from mcp_config.upstream.connection import Connection
+from mcp_config.upstream.owners import stop_owners
+from mcp_config.upstream.warden import open_warden
 
 
 class ToolRegistry(Inventory, ToolBox):

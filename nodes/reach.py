@@ -6,8 +6,8 @@ from typing import Final
 from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 
 from config.agents import AgentSpec
-from mcp_config.artifact_tool import READ_ARTIFACT
-from mcp_config.memory_tools import RECALL_MEMORIES
+from mcp_config.local.artifact_tool import READ_ARTIFACT
+from mcp_config.local.memory_tools import RECALL_MEMORIES
 from mcp_config.names import matches_any
 from mcp_config.tools import ToolSpec
 from nodes.context import RunContext

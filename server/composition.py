@@ -11,17 +11,17 @@ from config.agents import ROUTER, AgentSpec
 from config.known_secrets import find_secrets
 from config.redaction import Redactor
 from config.settings import Settings
-from mcp_config.artifact_tool import build_artifact_tool
+from mcp_config.calls.path import FindAgent
+from mcp_config.calls.rates import open_rate_limits
+from mcp_config.definitions.quarantine import open_quarantine
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import Gateway, open_gateway
 from mcp_config.guards import Guards
+from mcp_config.identity.user_sessions import open_user_sessions
 from mcp_config.inventory import Deadlines
-from mcp_config.memory_tools import build_memory_tools
-from mcp_config.path import FindAgent
-from mcp_config.quarantine import open_quarantine
-from mcp_config.rates import open_rate_limits
+from mcp_config.local.artifact_tool import build_artifact_tool
+from mcp_config.local.memory_tools import build_memory_tools
 from mcp_config.registry import ToolRegistry, open_registry
-from mcp_config.user_sessions import open_user_sessions
 from nodes.context import Surroundings
 from nodes.models.catalog import Models, open_models
 from nodes.routing import build_warm_up

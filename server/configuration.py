@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from config.agents import AgentsFile, load_agents
 from config.policies import ToolPolicies, load_policies
 from config.settings import Settings
-from mcp_config.server_config import ServerConfig
-from mcp_config.server_variables import build_variables
-from mcp_config.servers_file import load_servers
+from mcp_config.entries.server_config import ServerConfig
+from mcp_config.entries.server_variables import build_variables
+from mcp_config.entries.servers_file import load_servers
 
 
 @dataclass(frozen=True)

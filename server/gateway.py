@@ -12,17 +12,17 @@ from config.known_secrets import find_secrets
 from config.policies import ToolPolicies, load_policies
 from config.redaction import Redactor
 from config.settings import Settings
+from mcp_config.calls.rates import open_rate_limits
+from mcp_config.definitions.quarantine import open_quarantine
+from mcp_config.entries.server_config import ServerConfig
+from mcp_config.entries.server_variables import build_variables
+from mcp_config.entries.servers_file import load_servers
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import Gateway, Lock, open_gateway
 from mcp_config.guards import Guards
+from mcp_config.identity.user_sessions import open_user_sessions
 from mcp_config.inventory import Deadlines
-from mcp_config.quarantine import open_quarantine
-from mcp_config.rates import open_rate_limits
 from mcp_config.registry import ToolRegistry, open_registry
-from mcp_config.server_config import ServerConfig
-from mcp_config.server_variables import build_variables
-from mcp_config.servers_file import load_servers
-from mcp_config.user_sessions import open_user_sessions
 from server.db.store import Store, open_store
 from server.db.user_credentials import UserCredentials
 from server.engine.audit import CallAudit

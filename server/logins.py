@@ -6,8 +6,8 @@ from typing import Final
 from config.redaction import Redactor
 from config.settings import Settings
 from mcp_config.audit import Audit
-from mcp_config.login_terms import Ourselves
-from mcp_config.logins import Logins, open_logins
+from mcp_config.entries.login_terms import Ourselves
+from mcp_config.identity.logins import Logins, open_logins
 from server.db.server_logins import ServerLogins
 from server.db.store import Store
 from server.identity.sealing import SEAL_FILE, Seal

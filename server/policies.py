@@ -11,7 +11,7 @@ import structlog
 
 from config.agents import AgentSpec
 from config.policies import Tag, ToolPolicies
-from mcp_config.decision import find_legs
+from mcp_config.calls.decision import find_legs
 from mcp_config.registry import ToolRegistry
 from server.db.policies import PolicyVersions
 from server.keys import Principal

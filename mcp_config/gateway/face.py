@@ -9,11 +9,11 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from mcp_config.connection import Connection
 from mcp_config.errors import RemoteError
 from mcp_config.names import build_tool_name
 from mcp_config.registry import ToolRegistry
 from mcp_config.tools import JsonObject, ToolSpec
+from mcp_config.upstream.connection import Connection
 
 _MAX_PAGES: Final = 50
 _SETTLE_SECONDS: Final = 10.0

@@ -6,13 +6,13 @@ from mcp import McpError, types
 from pydantic import JsonValue
 
 from config.ids import new_id
-from mcp_config.connection import Connection
 from mcp_config.errors import ToolError
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.client import LEVELS, Context, open_client
 from mcp_config.gateway.face import Face
 from mcp_config.gateway.visit import Sessions, build_answer, build_error, caller_of, refuse
 from mcp_config.tools import JsonObject, ToolCall, ToolResult
+from mcp_config.upstream.connection import Connection
 
 _LEVEL: Final = "level"
 

@@ -5,8 +5,8 @@ from itertools import chain
 
 from config.errors import ConfigError
 from config.known_secrets import find_secrets
-from mcp_config.server_variables import build_variables
-from mcp_config.servers_file import load_servers
+from mcp_config.entries.server_variables import build_variables
+from mcp_config.entries.servers_file import load_servers
 from server.banner import build_gateway_banner
 from server.cli.importing import importing_much
 from server.cli.serve import HostOption, PortOption, stop_for

@@ -16,7 +16,7 @@ from config.api_keys import Role
 from config.errors import ConfigError
 from config.policies import ToolPolicies, load_policies
 from config.settings import Settings
-from mcp_config.decision import decide
+from mcp_config.calls.decision import decide
 from mcp_config.tools import Caller
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server, explained, find_server
 from server.cli.settings import settings_or_exit, stop_with

@@ -12,12 +12,12 @@ from pydantic import JsonValue
 
 from config.errors import ConfigError
 from config.policies import ToolPolicies
+from mcp_config.definitions.pins import Lock, build_pin, build_text
+from mcp_config.entries.server_config import ServerConfig
+from mcp_config.entries.server_variables import build_variables
+from mcp_config.entries.servers_file import load_servers
 from mcp_config.inventory import Deadlines
-from mcp_config.pins import Lock, build_pin, build_text
 from mcp_config.registry import ToolRegistry, open_registry
-from mcp_config.server_config import ServerConfig
-from mcp_config.server_variables import build_variables
-from mcp_config.servers_file import load_servers
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import settings_or_exit, stop_with
 from server.cli.tables import one_line, print_json

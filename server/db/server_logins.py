@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from sqlalchemy import delete
 from typing_extensions import override
 
-from mcp_config.login_record import LoginRecord, LoginStore
+from mcp_config.identity.login_record import LoginRecord, LoginStore
 from server.db.database import Database
 from server.db.guard_tables import ServerLoginRow
 from server.db.sessions import WriteSession

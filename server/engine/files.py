@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from config.ids import derive_id
-from mcp_config.content import cut
+from mcp_config.calls.content import cut
 from mcp_config.tools import ToolResult
 from nodes.reach import ROOMY
 from nodes.window import bytes_of

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from config.ids import new_id
 from mcp_config.guards import Foresight
 from mcp_config.inventory import UnknownTool
-from mcp_config.memory_tools import RECALL_MEMORIES, NotRemembered, Remembered
+from mcp_config.local.memory_tools import RECALL_MEMORIES, NotRemembered, Remembered
 from mcp_config.tools import Caller, ToolCall
 from server.db.columns import storable
 from server.engine.likeness import build_words, rank
@@ -42,7 +42,7 @@ class _Value(BaseModel):
 
 
 class Memories:
-    """Satisfies `mcp_config.memory_tools.MemoryKeeper`."""
+    """Satisfies `mcp_config.local.memory_tools.MemoryKeeper`."""
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Final
 
-from mcp_config.quarantine import Change, ChangedAgain, NoChange
+from mcp_config.definitions.quarantine import Change, ChangedAgain, NoChange
 from server.auth import Admin
 from server.errors import Conflict, NotFound, Unavailable
 from server.resources.pages import Page

@@ -7,12 +7,13 @@ from fastapi import Depends, Path, Query, Request, Response
 
 from config.redaction import Redactor
 from mcp_config import tools
-from mcp_config.attempt import LIFE_SECONDS, Attempt, LoginFailed, LoginNotNeeded
-from mcp_config.connection import Connection
-from mcp_config.login_advice import build_login_advice, takes_login
-from mcp_config.login_record import HOUSE, LoginRecord
+from mcp_config.entries.login_advice import build_login_advice, takes_login
+from mcp_config.entries.login_terms import HOUSE
+from mcp_config.entries.server_config import ServerConfig
+from mcp_config.identity.login_attempt import LIFE_SECONDS, Attempt, LoginFailed, LoginNotNeeded
+from mcp_config.identity.login_record import LoginRecord
 from mcp_config.registry import ToolRegistry
-from mcp_config.server_config import ServerConfig
+from mcp_config.upstream.connection import Connection
 from server.auth import Caller
 from server.db.user_credentials import UserCredentials
 from server.errors import Conflict, Forbidden, NotFound, Unavailable

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from mcp_config.attempt import LoginFailed, LoginUnknown
+from mcp_config.identity.login_attempt import LoginFailed, LoginUnknown
 from server.errors import NotFound
 from server.logins import CALLBACK, DOCUMENT
 from server.routes.mcp_servers import TheHouse

@@ -8,8 +8,8 @@ from fastapi import Response
 from config.ids import new_id
 from graph.events import Failure
 from mcp_config import tools
+from mcp_config.definitions.quarantine import CHANGED
 from mcp_config.inventory import UnknownTool
-from mcp_config.quarantine import CHANGED
 from server.application import Application
 from server.auth import Caller
 from server.db.once import find_made

@@ -20,7 +20,7 @@ from config.personal_data import PERSONAL
 from config.redaction import Redactor
 from config.secret_forms import build_forms, build_marks
 from config.secret_patterns import FIELDS, HIDDEN, REACH, SECRETS, Pattern
-from mcp_config.long_redaction import LongRedaction
+from mcp_config.calls.long_redaction import LongRedaction
 
 SECRET = 'canary/Secret+value=42 "ü" x'
 KINDS: tuple[Redaction, ...] = ("email", "phone", "card", "iban", "ip")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_config.memory_tools import NotRemembered
+from mcp_config.local.memory_tools import NotRemembered
 from mcp_config.tools import Caller
 from server.db.store import open_store
 from server.engine.memories import Memories

@@ -12,16 +12,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from mcp_config.attempt import LoginFailed
+from mcp_config.entries.login_terms import HOUSE, OAuthEntry, Ourselves
+from mcp_config.entries.server_config import ServerConfig
 from mcp_config.errors import ToolError
-from mcp_config.login_record import HOUSE, LoginRecord
-from mcp_config.login_terms import OAuthEntry, Ourselves
-from mcp_config.logins import Logins
-from mcp_config.sdk import Session, describe_failure, open_session
-from mcp_config.server_config import ServerConfig
+from mcp_config.identity.login_attempt import LoginFailed
+from mcp_config.identity.login_record import LoginRecord
+from mcp_config.identity.logins import Logins
 from mcp_config.talkback import Ears, Params
 from mcp_config.tools import Caller
-from mcp_config.warden import Warden
+from mcp_config.upstream.sdk import Session, describe_failure, open_session
+from mcp_config.upstream.warden import Warden
 
 OURSELVES = Ourselves("http://127.0.0.1/v1/oauth/callback", "https://conformance-test.local/client-metadata.json")
 MOST_LOGINS = 3

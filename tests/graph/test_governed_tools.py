@@ -8,8 +8,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from config.policies import Rule, ToolPolicies
 from graph.events import ToolCallResult
+from mcp_config.entries.servers_file import build_servers
 from mcp_config.registry import open_registry
-from mcp_config.servers_file import build_servers
 from tests.graph.conftest import Stage
 from tests.graph.laws import check_laws
 from tests.support.scripted_model import Replies, has_result, says

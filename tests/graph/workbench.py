@@ -20,7 +20,7 @@ from graph.events import (
     ToolCallStarted,
 )
 from graph.runner import GraphRunner, RunInput
-from mcp_config.approval import refused
+from mcp_config.calls.approval import refused
 from mcp_config.tools import Answer, Approvals, JsonObject, Ledger, ToolCall, ToolResult, ToolSpec
 
 RULE = "rules[0] (*)"

@@ -13,10 +13,10 @@ from pydantic import JsonValue
 from config.agents import AgentPolicies, AgentSpec
 from config.ids import new_id
 from config.policies import Rule, ToolPolicies, ToolSettings
+from mcp_config.entries.server_config import ServerConfig
 from mcp_config.guards import Guards
 from mcp_config.inventory import Deadlines
 from mcp_config.registry import ToolRegistry, open_registry
-from mcp_config.server_config import ServerConfig
 from mcp_config.server_health import ServerHealth
 from mcp_config.tools import Artifacts, Caller, ToolCall, ToolResult
 from tests.support.waiting import PATIENCE, until

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_config.artifact_tool import build_artifact_tool, build_excerpt
+from mcp_config.local.artifact_tool import build_artifact_tool, build_excerpt
 from mcp_config.tools import Caller, JsonObject, ToolResult
 from tests.mcp_config.rig import open_rig
 

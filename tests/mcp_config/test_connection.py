@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from mcp_config.entries.server_config import ServerConfig
 from mcp_config.registry import open_registry
-from mcp_config.server_config import ServerConfig
 from mcp_config.tools import Caller, ToolCall
-from mcp_config.warden_process import MARK
+from mcp_config.upstream.warden_process import MARK
 from tests.mcp_config.rig import ALLOW_ALL, Memory, Rig, chaos, find_groups, open_rig
 from tests.support.waiting import PATIENCE, until
 

@@ -4,7 +4,7 @@ import pytest
 
 from config.agents import AgentSpec
 from config.policies import Condition, Rule, ToolPolicies, ToolSettings
-from mcp_config.decision import Decision, build_settings, decide
+from mcp_config.calls.decision import Decision, build_settings, decide
 from mcp_config.tools import Caller, JsonObject
 from tests.mcp_config.rig import agent
 

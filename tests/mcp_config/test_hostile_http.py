@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mcp_config.server_config import ServerConfig
+from mcp_config.entries.server_config import ServerConfig
 from tests.mcp_config.rig import chaos, hurried, open_rig
 from tests.support.chaos_http import ChaosHttp, cut_stream, http, open_chaos_http
 from tests.support.waiting import until

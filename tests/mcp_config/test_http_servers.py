@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_config.server_config import ServerConfig
+from mcp_config.entries.server_config import ServerConfig
 from tests.mcp_config.rig import chaos, hurried, open_rig
 from tests.support.waiting import PATIENCE, until
 

@@ -7,14 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from mcp_config.attempt import LoginFailed
+from mcp_config.entries.login_terms import HOUSE, OAuth, Ourselves
+from mcp_config.entries.server_config import ServerConfig
 from mcp_config.errors import ServerRefused
-from mcp_config.login_record import HOUSE, LoginRecord
-from mcp_config.login_terms import OAuth, Ourselves
-from mcp_config.logins import Logins
-from mcp_config.oauth import Drawer, build_client, build_new_login
-from mcp_config.proof import Proof
-from mcp_config.server_config import ServerConfig
+from mcp_config.identity.login_attempt import LoginFailed
+from mcp_config.identity.login_record import LoginRecord
+from mcp_config.identity.logins import Logins
+from mcp_config.identity.oauth import Drawer, build_new_login, find_registered
+from mcp_config.upstream.proof import Proof
 
 TOKENS = {"access_token": "access-of-the-house", "refresh_token": "refresh-of-the-house", "token_type": "Bearer"}
 CLIENT = {"client_id": "us", "redirect_uris": ["http://127.0.0.1/v1/oauth/callback"]}
@@ -129,7 +129,7 @@ async def test_a_login_that_the_entry_asks_for_is_begun_also_where_anybody_is_le
     async def changed(record: LoginRecord) -> None: ...
 
     terms, ourselves = OAuth(client_id="us", scopes=("read",)), Ourselves("http://127.0.0.1/v1/oauth/callback")
-    drawer = Drawer(LoginRecord(url=URL, wanted="write"), changed, build_client(terms, ourselves))
+    drawer = Drawer(LoginRecord(url=URL, wanted="write"), changed, find_registered(terms, ourselves))
     login = build_new_login(URL, drawer, terms, ourselves, show, refuse)
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer), auth=login) as client:
         with pytest.raises(LoginFailed):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from mcp_config.model_schema import build_model_schema
+from mcp_config.definitions.model_schema import build_model_schema
 from mcp_config.tools import JsonObject
 
 

@@ -10,10 +10,10 @@ from pydantic import JsonValue
 from config.errors import ConfigError
 from config.settings import Settings
 from mcp_config.audit import AuditEntry, Unaudited
-from mcp_config.definitions import Definition, build_listing
-from mcp_config.pins import Lock, build_pin, load_lock, write_lock
-from mcp_config.quarantine import Quarantine, open_quarantine
-from mcp_config.server_config import ServerConfig
+from mcp_config.definitions.definition import Definition, build_listing
+from mcp_config.definitions.pins import Lock, build_pin, load_lock, write_lock
+from mcp_config.definitions.quarantine import Quarantine, open_quarantine
+from mcp_config.entries.server_config import ServerConfig
 from tests.mcp_config.rig import chaos
 from tests.support.waiting import until
 

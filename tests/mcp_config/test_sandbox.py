@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from config.policies import ToolSettings
-from mcp_config.confinement import confine_server
+from mcp_config.entries.confinement import confine_server
+from mcp_config.entries.server_config import ServerConfig
+from mcp_config.entries.servers_file import load_servers
 from mcp_config.sandbox.grants import MEBIBYTE, Grants, Kind, Sandbox
 from mcp_config.sandbox.probe import Available
-from mcp_config.server_config import ServerConfig
-from mcp_config.servers_file import load_servers
 from tests.mcp_config.rig import ALLOW_ALL, chaos, open_rig
 
 BOTH, LANDLOCK, NEITHER = Available("/usr/bin/bwrap", 7), Available(None, 7), Available(None, 0)

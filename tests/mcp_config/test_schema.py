@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from mcp_config.schema import ArgumentSchema, UnusableSchema
+from mcp_config.definitions.schema import ArgumentSchema, UnusableSchema
 from mcp_config.tools import JsonObject
 
 

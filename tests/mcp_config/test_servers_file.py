@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigError, InvalidFile
-from mcp_config.login_terms import OAuth
-from mcp_config.server_config import ServerConfig
-from mcp_config.servers_file import build_servers, load_servers
+from mcp_config.entries.login_terms import OAuth
+from mcp_config.entries.server_config import ServerConfig
+from mcp_config.entries.servers_file import build_servers, load_servers
 
 VARIABLES = {"HOME": "/home/a", "PATH": "/bin", "OTHER": "not inherited", "API_TOKEN": "s3cret-token", "EMPTY": ""}
 

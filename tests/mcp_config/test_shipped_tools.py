@@ -9,14 +9,14 @@ from config.checkout import CHECKOUT
 from config.policies import ToolPolicies
 from config.settings import Settings, load_settings
 from config.yaml_file import load_yaml
-from mcp_config.decision import decide
+from mcp_config.calls.decision import decide
+from mcp_config.definitions.pins import load_lock
+from mcp_config.definitions.quarantine import Quarantine
+from mcp_config.entries.server_variables import build_variables
+from mcp_config.entries.servers_file import load_servers
 from mcp_config.guards import Guards
 from mcp_config.inventory import Deadlines
-from mcp_config.pins import load_lock
-from mcp_config.quarantine import Quarantine
 from mcp_config.registry import open_registry
-from mcp_config.server_variables import build_variables
-from mcp_config.servers_file import load_servers
 from mcp_config.tools import Caller
 from tests.mcp_config.rig import Rig
 

@@ -4,7 +4,7 @@ import pytest
 
 from config.agents import AgentPolicies, AgentSpec
 from config.policies import Rule, ToolPolicies
-from mcp_config.decision import Decision, decide
+from mcp_config.calls.decision import Decision, decide
 from mcp_config.tools import Caller, JsonObject
 
 POLICIES = ToolPolicies(rules=[Rule(match="*", verdict="allow")])

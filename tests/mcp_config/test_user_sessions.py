@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mcp_config.connection import Connection
+from mcp_config.entries.server_config import ServerConfig
 from mcp_config.errors import ServerUnavailable
-from mcp_config.server_config import ServerConfig
-from mcp_config.user_sessions import UserSessions
-from mcp_config.warden import Warden
+from mcp_config.identity.user_sessions import UserSessions
+from mcp_config.upstream.connection import Connection
+from mcp_config.upstream.warden import Warden
 from tests.support.chaos_http import ChaosHttp, open_chaos_http
 from tests.support.waiting import until
 

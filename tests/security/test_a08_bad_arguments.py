@@ -3,7 +3,7 @@
 import pytest
 from pydantic import JsonValue
 
-from mcp_config.schema import ArgumentSchema
+from mcp_config.definitions.schema import ArgumentSchema
 from mcp_config.tools import JsonObject
 from tests.mcp_config.rig import chaos, open_rig
 

@@ -6,8 +6,8 @@ import time
 import pytest
 from pydantic import JsonValue
 
-from mcp_config.definitions import build_listing
-from mcp_config.schema import ArgumentSchema
+from mcp_config.definitions.definition import build_listing
+from mcp_config.definitions.schema import ArgumentSchema
 from mcp_config.tools import JsonObject
 
 

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mcp_config.attempt import LoginFailed
-from mcp_config.login_record import HOUSE
-from mcp_config.logins import Logins
-from mcp_config.public_addresses import is_public
-from mcp_config.server_config import ServerConfig
+from mcp_config.entries.login_terms import HOUSE
+from mcp_config.entries.server_config import ServerConfig
+from mcp_config.identity.login_attempt import LoginFailed
+from mcp_config.identity.logins import Logins
 from mcp_config.tools import Caller
+from mcp_config.upstream.public_addresses import is_public
 from tests.mcp_config.rig import chaos, open_rig
 from tests.support.chaos_http import ChaosHttp, http, open_chaos_http
 from tests.support.login_server import open_login_server

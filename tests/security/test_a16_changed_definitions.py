@@ -7,7 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from mcp_config.pins import build_pin
+from mcp_config.definitions.pins import build_pin
 from tests.cli.terminal import run, surroundings
 from tests.http.serving import Json
 from tests.security.house import ACT, House

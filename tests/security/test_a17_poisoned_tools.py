@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from pydantic import JsonValue
 
-from mcp_config.definitions import Definition, build_listing
+from mcp_config.definitions.definition import Definition, build_listing
+from mcp_config.definitions.model_schema import build_model_schema
+from mcp_config.definitions.pins import Lock, Pin
+from mcp_config.definitions.quarantine import Quarantine
 from mcp_config.guards import Guards
 from mcp_config.inventory import Deadlines
-from mcp_config.model_schema import build_model_schema
-from mcp_config.pins import Lock, Pin
-from mcp_config.quarantine import Quarantine
 from mcp_config.registry import open_registry
 from mcp_config.tools import Caller, ToolCall, Unwritten
 from tests.mcp_config.rig import ALLOW_ALL, chaos, open_rig

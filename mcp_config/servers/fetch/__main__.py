@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from mcp_server_fetch.server import serve  # type: ignore[import-untyped]  # it ships no types
 
-from mcp_config.public_addresses import is_public
+from mcp_config.upstream.public_addresses import is_public
 
 Network = IPv4Network | IPv6Network
 

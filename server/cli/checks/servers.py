@@ -5,10 +5,10 @@ from typing import Final
 
 from config.policies import ToolPolicies
 from config.settings import Settings
+from mcp_config.entries.login_advice import takes_login
+from mcp_config.entries.server_config import ServerConfig
 from mcp_config.inventory import Deadlines
-from mcp_config.login_advice import takes_login
 from mcp_config.registry import open_registry
-from mcp_config.server_config import ServerConfig
 from mcp_config.server_health import ServerHealth
 from server.cli.checks.finding import Finding, fault, note, ok
 

@@ -1,0 +1,164 @@
+"""May this caller make this call? One pure function, asked before acting and by whoever only wants to know.
+
+Deny wins over ask, ask over allow, and what no rule speaks of is denied.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from pydantic import JsonValue
+
+from config.agents import AgentSpec
+from config.json_pointer import split_pointer
+from config.policies import Condition, Rule, Tag, ToolPolicies, ToolSettings, Verdict
+from mcp_config.calls.sql_policy import find_sql_complaint
+from mcp_config.names import globs_meet, matches_any, order_by_precision
+from mcp_config.tools import Caller, JsonObject
+
+_PERSON: Final = "-"
+"""What rules call a person who calls a tool without an agent."""
+_DEFAULT: Final = "default"
+_STRICTEST: Final[tuple[Verdict, ...]] = ("deny", "ask", "allow")
+
+
+@dataclass(frozen=True)
+class Decision:
+    verdict: Verdict
+    rule: str
+    """What said so: `rules[2] (git__*)`, `agent sql-agent`, or `default`."""
+    reason: str
+
+
+def decide(
+    caller: Caller,
+    tool: str,
+    arguments: JsonObject,
+    policies: ToolPolicies,
+    agent: AgentSpec | None,
+    read: Set[str] = frozenset(),
+) -> Decision:
+    """Returns the strictest verdict on the call.
+
+    `agent` is the caller's agent, None for a person; `read` are the tools whose results its run has read.
+    """
+    refusal = find_refusal(caller, tool, agent) or _find_sql_refusal(agent, tool, arguments)
+    if refusal:
+        return refusal
+    verdicts: dict[Verdict, Decision] = {}
+    if third_leg := _find_trifecta(tool, read, policies):
+        verdicts["ask"] = third_leg
+    elif agent is not None and matches_any(tool, agent.policies.approval.tools):
+        verdicts["ask"] = Decision("ask", f"agent {agent.id}", "this agent's policy asks for a person's approval")
+    for place, rule in enumerate(policies.rules):
+        if rule.verdict not in verdicts and _speaks_of(rule, caller, tool, arguments):
+            verdicts[rule.verdict] = Decision(rule.verdict, f"rules[{place}] ({rule.match})", rule.reason)
+    default = Decision("deny", _DEFAULT, "no rule allows it")
+    return next((verdicts[verdict] for verdict in _STRICTEST if verdict in verdicts), default)
+
+
+def trust(decision: Decision) -> Decision:
+    """Returns the decision on a call that whoever makes it has decided already, and asked about: a denial holds."""
+    if decision.verdict == "deny" and decision.rule != _DEFAULT:
+        return decision
+    return Decision("allow", "decided by the caller", "another open-agent has decided, and asked where it must")
+
+
+def find_refusal(caller: Caller, tool: str, agent: AgentSpec | None) -> Decision | None:
+    """Returns the denial of a tool that is not on the agent's list; a person has no such list."""
+    if caller.agent is None:
+        return None
+    if agent is None or not agent.enabled:
+        return Decision("deny", f"agent {caller.agent}", "there is no such agent, or it is not enabled")
+    if not matches_any(tool, agent.allowed_tools):
+        return Decision("deny", f"agent {agent.id}", "it is not among the tools of this agent")
+    return None
+
+
+def _find_sql_refusal(agent: AgentSpec | None, tool: str, arguments: JsonObject) -> Decision | None:
+    if agent is None or (tables := agent.policies.sql.tables) is None:
+        return None
+    complaint = find_sql_complaint(tool, arguments, tables)
+    return Decision("deny", f"agent {agent.id} (sql.tables)", complaint) if complaint else None
+
+
+def build_settings(policies: ToolPolicies, tool: str) -> ToolSettings:
+    """Returns how the tool is to be run: for each key the most specific entry that names it."""
+    merged: dict[str, object] = {}
+    for glob in order_by_precision(policies.tools, tool):
+        merged |= policies.tools[glob].model_dump(exclude_none=True)
+    return ToolSettings.model_validate(merged)
+
+
+def tags_of(policies: ToolPolicies, tool: str) -> frozenset[Tag]:
+    return frozenset(build_settings(policies, tool).tags or ())
+
+
+def find_legs(agent: AgentSpec, policies: ToolPolicies) -> frozenset[Tag]:
+    """Returns what the agent's tools, all together, let it do. All three at once is the trifecta."""
+    keys = [key for key in policies.tools if any(globs_meet(key, glob) for glob in agent.allowed_tools)]
+    return frozenset(tag for key in keys for tag in policies.tools[key].tags or ())
+
+
+def _find_trifecta(tool: str, read: Set[str], policies: ToolPolicies) -> Decision | None:
+    """Returns the demand for approval of a call that could carry private data out on the word of a stranger.
+
+    What only sends always asks once something untrusted was read: the conversation itself is private. What sends by
+    reading, as a web reader does with the address it is given, asks once private data was read as well.
+    """
+    own = tags_of(policies, tool)
+    strangers = sorted(name for name in read if "untrusted_input" in tags_of(policies, name))
+    if "external_send" not in own or not strangers:
+        return None
+    private = own.union(*(tags_of(policies, name) for name in read))
+    if "untrusted_input" in own and "private_read" not in private:
+        return None
+    reason = f"the run has read untrusted content ({', '.join(strangers)}), and this tool could send private data out"
+    return Decision("ask", f"trifecta ({tool})", reason)
+
+
+def _speaks_of(rule: Rule, caller: Caller, tool: str, arguments: JsonObject) -> bool:
+    return (
+        fnmatchcase(tool, rule.match)
+        and caller.role in rule.roles
+        and matches_any(caller.owner, rule.users)
+        and matches_any(caller.agent or _PERSON, rule.agents)
+        and all(_holds(condition, arguments) for condition in rule.when)
+    )
+
+
+def _holds(condition: Condition, arguments: JsonObject) -> bool:
+    try:
+        value = _at(condition.argument, arguments)
+    except LookupError:
+        return False
+    return (
+        (condition.equals is None or _same(value, condition.equals))
+        and (condition.one_of is None or any(_same(value, choice) for choice in condition.one_of))
+        and (condition.matches is None or (isinstance(value, str) and fnmatchcase(value, condition.matches)))
+        and (condition.max_length is None or (_length(value) <= condition.max_length))
+    )
+
+
+def _at(pointer: str, arguments: JsonObject) -> JsonValue:
+    """Raises `LookupError` when there is nothing."""
+    value: JsonValue = arguments
+    for key in split_pointer(pointer):
+        match value:
+            case dict():
+                value = value[key]
+            case list() if key.isdecimal():
+                value = value[int(key)]
+            case _:
+                raise LookupError(pointer)
+    return value
+
+
+def _same(one: JsonValue, other: JsonValue) -> bool:
+    # in JSON `true` is not 1
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _length(value: JsonValue) -> int:
+    return len(value) if isinstance(value, str | list | Mapping) else 0

@@ -1,0 +1,20 @@
+"""Puts together what is needed to run a tool: what it is, where it is, and the bounds that its policies set. Pure."""
+
+from config.policies import ToolSettings
+from mcp_config.calls.path import OfferedTool
+from mcp_config.definitions.definition import Definition
+from mcp_config.definitions.specs import build_spec
+from mcp_config.local.local_tool import LocalTool
+from mcp_config.upstream.connection import Connection
+
+
+def build_offer(
+    name: str, definition: Definition, source: Connection | LocalTool, settings: ToolSettings, call: float, result: int
+) -> OfferedTool:
+    """Returns the tool as it is offered; `call` seconds and `result` bytes hold where nothing else was said."""
+    if isinstance(source, Connection):
+        server, repeats, own = source.config.name, source.config.repeats(definition.name), source.config.timeout
+    else:
+        server, repeats, own = source.server, False, None
+    spec = build_spec(name, server, definition, settings, repeats)
+    return OfferedTool(spec, definition, source, settings.timeout or own or call, settings.max_result or result)

@@ -1,0 +1,1 @@
+"""Tools as their servers define them: read, pinned, checked against, shown. Knows no connection."""
