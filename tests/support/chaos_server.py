@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,7 +173,7 @@ class Server:
     def misbehave(self, number: object) -> None:
         match self.mode:
             case "hang" | "stubborn" | "grandchild":
-                time.sleep(600)
+                threading.Event().wait()
             case "silent":
                 return
             case "crash":
@@ -192,7 +192,6 @@ class Server:
             case "wrongid":
                 send({"id": 987_654, "result": text("for somebody else")})
             case _:
-                time.sleep(1.5 if self.mode == "slow" else 0)
                 send({"id": number, "result": text("done")})
 
     def crash(self) -> None:

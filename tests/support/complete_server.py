@@ -10,7 +10,6 @@ import os
 import queue
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ EMPTY: Json = {"type": "object", "properties": {}}
 OFFERS = json.loads(Path(__file__).with_suffix(".json").read_text())
 FIXED: dict[str, list[Json]] = OFFERS["fixed"]
 """Tools that always answer the same."""
-PAUSE = 0.05
-"""Seconds between two notices, as the suite asks for."""
 
 
 def text(words: str) -> Json:
@@ -195,14 +192,12 @@ class Server:
     def log_thrice(self, arguments: Json, meta: Json, number: object) -> str:
         for words in ("Tool execution started", "Tool processing data", "Tool execution completed"):
             self.notify("message", level="info", logger="complete", data=words)
-            time.sleep(PAUSE)
         return "logged"
 
     def progress_thrice(self, arguments: Json, meta: Json, number: object) -> str:
         for done in (0, 50, 100):
             if "progressToken" in meta:
                 self.notify("progress", progressToken=meta["progressToken"], progress=done, total=100)
-            time.sleep(PAUSE)
         return "progressed"
 
     def fail(self, arguments: Json, meta: Json, number: object) -> str:

@@ -44,12 +44,12 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'out', ('127.0.0
 """
 UNIX = "import socket; socket.socket(socket.AF_UNIX).connect({path!r}); print('connected')"
 FORKS = """
-import os, signal, time
+import os, signal
 children = []
 try:
     while len(children) < 2000:
         pid = os.fork()
-        if pid == 0: time.sleep(60); os._exit(0)
+        if pid == 0: signal.pause()
         children.append(pid)
 except OSError: print("stopped")
 print(len(children))
@@ -79,7 +79,7 @@ import os, sys
 if os.fork() == 0:
     try: os.setsid()
     except OSError: pass
-    code = "import time; time.sleep(300) # {MARK}"
+    code = "import signal; signal.pause() # {MARK}"
     if os.fork() == 0: os.execvp(sys.executable, [sys.executable, "-I", "-S", "-c", code])
     os._exit(0)
 print("gone")
@@ -91,10 +91,10 @@ print(libc.unshare(0x10000000), libc.mount(b"none", b"/tmp", b"tmpfs", 0, None),
 """
 MEMORY = "print(len(bytearray(4 << 30)))"
 FILL = """
-import os, tempfile
+import os, signal, tempfile
 for number in range(100):
     with open(os.path.join(tempfile.gettempdir(), f"part{number}"), "wb") as file: file.write(os.urandom(1) * 8_000_000)
-import time; time.sleep(40)
+signal.sigtimedwait([], 40)
 print("filled")
 """
 
