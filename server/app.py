@@ -122,6 +122,7 @@ def build_app(settings: Settings) -> FastAPI:
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.request_timeout),
             Middleware(Idempotency),
         ],
+        openapi_url=None,  # both are ours, see docs_page.py
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
