@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from langsmith import configure
@@ -12,12 +12,9 @@ from config.known_secrets import find_secrets
 from config.redaction import Redactor
 from config.settings import Settings
 from mcp_config.calls.path import FindAgent
-from mcp_config.calls.rates import open_rate_limits
-from mcp_config.definitions.quarantine import open_quarantine
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import Gateway, open_gateway
 from mcp_config.guards import Guards
-from mcp_config.identity.user_sessions import open_user_sessions
 from mcp_config.inventory import Deadlines
 from mcp_config.local.artifact_tool import build_artifact_tool
 from mcp_config.local.memory_tools import build_memory_tools
@@ -31,10 +28,8 @@ from server.changes_elsewhere import ChangesElsewhere
 from server.completions.terms import Terms
 from server.configuration import Configuration, load_configuration
 from server.db.store import Store, open_store
-from server.db.user_credentials import UserCredentials
 from server.engine.approving import Approving, open_approving
 from server.engine.artifacts import ArtifactShelf
-from server.engine.audit import CallAudit
 from server.engine.checkpoints import Checkpoints, open_checkpoints
 from server.engine.engine import Engine, open_engine
 from server.engine.ledger import ToolLedger
@@ -44,10 +39,9 @@ from server.engine.sole_use import open_sole_use
 from server.engine.summarizer import open_summarizer
 from server.engine.sweeping import build_keep_for, open_sweeping
 from server.gateway import build_lock
+from server.guarding import build_user_credentials, open_guards
 from server.identity.credentials import Credentials, open_credentials
-from server.identity.sealing import SEAL_FILE, Seal
 from server.keys import load_api_keys
-from server.logins import open_server_logins
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
 from server.registry import AgentRegistry
@@ -81,7 +75,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         elsewhere.watch(staff.policies.renew, staff.agents.renew)
         yield Application(
             credentials=ground.credentials,
-            user_credentials=_build_user_credentials(settings, ground.store),
+            user_credentials=build_user_credentials(settings, ground.store),
             store=ground.store,
             agents=staff.agents,
             policies=staff.policies,
@@ -110,6 +104,7 @@ class _Ground:
     store: Store
     models: Models
     credentials: Credentials
+    guards: Guards
 
 
 @dataclass(frozen=True)
@@ -150,8 +145,9 @@ async def _open_ground(settings: Settings, configuration: Configuration) -> Asyn
         open_store(settings.database_url, patience, redactor) as store,
         open_models(settings, configuration.agents, redactor) as models,
         open_credentials(settings, store.tokens) as credentials,
+        open_guards(settings, store, redactor) as guards,
     ):
-        yield _Ground(settings, configuration, redactor, store, models, credentials)
+        yield _Ground(settings, configuration, redactor, store, models, credentials, guards)
 
 
 @asynccontextmanager
@@ -160,9 +156,9 @@ async def _open_tooling(ground: _Ground, find_agent: FindAgent, elsewhere: Chang
     servers, in_file = ground.configuration.servers, ground.configuration.policies
     deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
     shelf = ArtifactShelf(store)
+    guards = replace(ground.guards, artifacts=shelf, heed=elsewhere.heed)
     in_force = await load_policies_in_force(store.policies, in_file)
     async with (
-        _open_guards(settings, store, shelf, redactor, elsewhere) as guards,
         open_registry(servers, in_force.policies, find_agent, deadlines, guards) as registry,
         open_memory_store(settings.database_url) as memory_store,
     ):
@@ -212,28 +208,6 @@ async def _open_gateway(ground: _Ground, tooling: _Tooling, work: _Work) -> Asyn
     duties = Duties(work.ledger, tooling.guards.audit, work.approving.question, ground.redactor)
     async with open_gateway(tooling.registry, duties, build_lock(ground.settings), VERSION) as gateway:
         yield gateway
-
-
-@asynccontextmanager
-async def _open_guards(
-    settings: Settings, store: Store, shelf: ArtifactShelf, redactor: Redactor, elsewhere: ChangesElsewhere
-) -> AsyncIterator[Guards]:
-    audit = CallAudit(store.audit)
-    pins = open_quarantine(settings.tools_lock, settings.data_dir / "tools.lock", audit)
-    find = _build_user_credentials(settings, store).find
-    async with (
-        open_rate_limits(settings.redis_url) as rates,
-        pins as quarantine,
-        open_server_logins(settings, store, redactor, audit) as logins,
-        open_user_sessions(find, settings.server_start_timeout, logins) as sessions,
-    ):
-        yield Guards(
-            audit, rates, quarantine, shelf, redactor=redactor, logins=logins, sessions=sessions, heed=elsewhere.heed
-        )
-
-
-def _build_user_credentials(settings: Settings, store: Store) -> UserCredentials:
-    return UserCredentials(store.database, Seal(settings.data_dir / SEAL_FILE))
 
 
 async def _warm_up(agents: AgentRegistry, models: Models) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import chain
 from typing import Final
@@ -12,26 +12,21 @@ from config.known_secrets import find_secrets
 from config.policies import ToolPolicies, load_policies
 from config.redaction import Redactor
 from config.settings import Settings
-from mcp_config.calls.rates import open_rate_limits
-from mcp_config.definitions.quarantine import open_quarantine
 from mcp_config.entries.server_config import ServerConfig
 from mcp_config.entries.server_variables import build_variables
 from mcp_config.entries.servers_file import load_servers
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import Gateway, Lock, open_gateway
 from mcp_config.guards import Guards
-from mcp_config.identity.user_sessions import open_user_sessions
 from mcp_config.inventory import Deadlines
 from mcp_config.registry import ToolRegistry, open_registry
 from server.db.store import Store, open_store
 from server.db.user_credentials import UserCredentials
-from server.engine.audit import CallAudit
 from server.engine.ledger import ToolLedger
 from server.engine.sole_use import open_sole_use
+from server.guarding import build_user_credentials, open_guards
 from server.identity.credentials import Credentials, open_credentials
-from server.identity.sealing import SEAL_FILE, Seal
 from server.keys import load_api_keys
-from server.logins import open_server_logins
 from server.version import VERSION
 
 _MAX_RESULT: Final = 4 * 1024 * 1024
@@ -93,34 +88,27 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         Unavailable: the database or the data folder cannot be used.
     """
     configuration = load_gateway_configuration(settings)
-    async with AsyncExitStack() as stack:
-        ousted = await stack.enter_async_context(open_sole_use(settings.database_url, settings.data_dir))
-        secrets = chain.from_iterable(server.secrets for server in configuration.servers)
-        redactor = Redactor(find_secrets(settings, load_api_keys(settings, "service"), secrets))
-        patience = timedelta(seconds=settings.approval_seconds)
-        store = await stack.enter_async_context(open_store(settings.database_url, patience, redactor))
+    secrets = chain.from_iterable(server.secrets for server in configuration.servers)
+    redactor = Redactor(find_secrets(settings, load_api_keys(settings, "service"), secrets))
+    patience = timedelta(seconds=settings.approval_seconds)
+    async with (
+        open_sole_use(settings.database_url, settings.data_dir) as ousted,
+        open_store(settings.database_url, patience, redactor) as store,
         # the key that is made here is for another open-agent, which decides what its users may do
-        credentials = await stack.enter_async_context(open_credentials(settings, store.tokens, "service"))
-        rates = await stack.enter_async_context(open_rate_limits(settings.redis_url))
-        audit = CallAudit(store.audit)
-        pins = open_quarantine(settings.tools_lock, settings.data_dir / "tools.lock", audit)
-        quarantine = await stack.enter_async_context(pins)
-        user_credentials = UserCredentials(store.database, Seal(settings.data_dir / SEAL_FILE))
-        logins = await stack.enter_async_context(open_server_logins(settings, store, redactor, audit))
-        sessions = open_user_sessions(user_credentials.find, settings.server_start_timeout, logins)
-        guards = Guards(
-            audit,
-            rates,
-            quarantine,
-            decided_above=True,
-            max_result=_MAX_RESULT,
-            redactor=redactor,
-            logins=logins,
-            sessions=await stack.enter_async_context(sessions),
-        )
-        deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
-        registry = open_registry(configuration.servers, configuration.policies, lambda _: None, deadlines, guards)
-        tools = await stack.enter_async_context(registry)
-        duties = Duties(ToolLedger(store), guards.audit, redactor=guards.redactor)
-        gateway = await stack.enter_async_context(open_gateway(tools, duties, build_lock(settings), VERSION))
+        open_credentials(settings, store.tokens, "service") as credentials,
+        open_guards(settings, store, redactor) as guards,
+        _open_tools(settings, configuration, guards) as tools,
+        open_gateway(
+            tools, Duties(ToolLedger(store), guards.audit, redactor=redactor), build_lock(settings), VERSION
+        ) as gateway,
+    ):
+        user_credentials = build_user_credentials(settings, store)
         yield GatewayApplication(credentials, user_credentials, store, tools, gateway, redactor, ousted)
+
+
+def _open_tools(
+    settings: Settings, configuration: GatewayConfiguration, guards: Guards
+) -> AbstractAsyncContextManager[ToolRegistry]:
+    here = replace(guards, decided_above=True, max_result=_MAX_RESULT)
+    deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
+    return open_registry(configuration.servers, configuration.policies, lambda _: None, deadlines, here)
