@@ -32,8 +32,8 @@ from mcp_config.upstream.start_deadline import StartDeadline
 from mcp_config.upstream.warden import Warden
 
 _DOWN: Final = frozenset[ServerState](("failed", "auth_required", "off"))
-_MAX_SENT: Final = 3
-"""How often a call that the server took no notice of is sent."""
+_MAX_SENT: Final = 2
+"""How often a call is sent: once more, to a new session, if the server took no notice of it."""
 _PING_SECONDS: Final = 1.0
 _REFRESH_SECONDS: Final = 0.5
 

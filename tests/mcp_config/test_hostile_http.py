@@ -49,6 +49,23 @@ async def test_a_bad_answer_is_told_and_the_server_is_used_again(act: bytes, cod
         assert (await rig.call("web__echo")).content == "echoed"
 
 
+async def test_a_call_in_a_session_that_has_run_out_is_made_once_in_a_new_one() -> None:
+    async with open_chaos_http(ChaosHttp()) as server, open_rig(web(server.port)) as rig:
+        assert (await rig.call("web__echo")).content == "echoed"
+        server.session += 1
+        assert (await rig.call("web__echo")).content == "echoed"
+        methods = [method for method, _ in server.seen]
+        assert methods.count("initialize") == 2
+        assert methods.count("tools/call") == 3  # the second was answered 404
+        assert server.calls == ["echo", "echo"]
+
+
+async def test_a_call_that_a_new_session_refuses_too_is_not_made_again() -> None:
+    async with open_chaos_http(ChaosHttp(http("404 Not Found"))) as server, open_rig(web(server.port)) as rig:
+        assert "takes no notice" in (await rig.call("web__act")).content
+        assert server.calls == ["act", "act"]
+
+
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
 async def test_a_server_that_wants_a_login_is_named_with_what_to_do(status: str) -> None:
     async with (

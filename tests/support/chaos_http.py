@@ -34,6 +34,10 @@ class ChaosHttp:
     port: int = 0
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Method or HTTP verb, and headers, of each request."""
+    session: int = 1
+    """The one session that it knows; it answers 404 to a request of another."""
+    calls: list[str] = field(default_factory=list)
+    """The tools that were called, without the calls that it took no notice of."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -51,14 +55,18 @@ class ChaosHttp:
             return self.refusal
         if verb != "POST":
             return http("405 Method Not Allowed")
+        if method != "initialize" and headers.get("mcp-session-id") != str(self.session):
+            return http("404 Not Found")
         params = request.get("params")
-        if method == "tools/call" and isinstance(params, dict) and params["name"] == "act":
-            return self.act
+        if method == "tools/call" and isinstance(params, dict):
+            self.calls.append(str(params["name"]))
+            if params["name"] == "act":
+                return self.act
         result = _result(method)
         if result is None:
             return http("202 Accepted")
         answer = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode()
-        return http("200 OK", "Content-Type: application/json", body=answer)
+        return http("200 OK", "Content-Type: application/json", f"Mcp-Session-Id: {self.session}", body=answer)
 
 
 def _result(method: str) -> Json | None:
