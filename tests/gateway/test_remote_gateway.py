@@ -147,6 +147,7 @@ async def test_the_gateway_alone_holds_definitions_fast_and_knows_its_users_by_t
         async with open_alone(tmp_path, servers, **files) as alone:
             await _knows_each_user(alone.served, upstream)
             await _puts_aside_what_changed(alone.served, tmp_path / "act.json")
+            await _tells_its_admins_alone_what_was_done(alone.served)
 
 
 async def _knows_each_user(served: Served, upstream: Upstream) -> None:
@@ -181,3 +182,15 @@ async def _puts_aside_what_changed(served: Served, definition: Path) -> None:
         approved = await run("tools", "approve", "turncoat__act", env=env)
         assert (approved.code, "approved" in approved.out) == (0, True)
         assert "act" in await peer.names()
+
+
+async def _tells_its_admins_alone_what_was_done(served: Served) -> None:
+    for key, status in ((None, 401), (USER_KEY, 403), (OTHER_KEY, 403)):
+        async with served.client(key) as client:
+            assert (await client.get("/v1/audit")).status_code == status
+    async with served.client(ADMIN_KEY) as admin:
+        entries = (await admin.get("/v1/audit", params={"tool": "desk__whoami"})).json()["data"]
+        assert {(entry["principal"], entry["action"]) for entry in entries} == {
+            ("uma", "tool.call"),
+            ("otto", "tool.call"),
+        }
