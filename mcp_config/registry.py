@@ -29,7 +29,7 @@ from mcp_config.entries.confinement import confine_servers
 from mcp_config.entries.login_terms import HOUSE
 from mcp_config.entries.server_config import ServerConfig
 from mcp_config.guards import Foresight, Guards
-from mcp_config.inventory import Deadlines, Inventory
+from mcp_config.inventory import Deadlines, Inventory, UnknownTool
 from mcp_config.tools import (
     Approvals,
     CallTool,
@@ -79,8 +79,8 @@ class ToolRegistry(Inventory, ToolBox):
         if tool is None:
             return self._absent(call.tool)
         wrappers = [
-            argument_check(tool),
-            policy(decision, approval(approvals, tool, decision, self._decide)),
+            argument_check(tool, self._guards.redactor),
+            policy(decision, approval(approvals, decision, self._judge)),
             rate_limit(self._guards.rates, build_rates(self._policies, call.caller, call.tool)),
             written_down(ledger),
             size_cap(tool.max_result, self._guards.artifacts),
@@ -111,7 +111,7 @@ class ToolRegistry(Inventory, ToolBox):
         await self._guards.heed()
         complaint = self._get(call.tool).definition.schema.complaint(call.arguments)
         allowances = await self._guards.rates.look(build_rates(self._policies, call.caller, call.tool))
-        return Foresight(self._decide(call), complaint, allowances)
+        return Foresight(self._decide(call), self._guards.redactor.text(complaint), allowances)
 
     async def find_complaint(self, call: ToolCall) -> Complaint | None:
         """Returns why a call could not be made with the arguments that a person gave it. Does nothing else.
@@ -122,6 +122,14 @@ class ToolRegistry(Inventory, ToolBox):
         await self.ready([call.tool])
         await self._guards.heed()
         return find_complaint(call, self._get(call.tool), self._decide(call))
+
+    async def _judge(self, call: ToolCall) -> Complaint | None:
+        """Judges what a person has just said yes to: since it was asked, the tool may be gone, or a rule have come."""
+        try:
+            return await self.find_complaint(call)
+        except UnknownTool:
+            absent = self._absent(call.tool)
+            return Complaint(absent.error_code or "", absent.content)
 
     def _decide(self, call: ToolCall) -> Decision:
         decision = decide(call.caller, call.tool, call.arguments, self._policies, self._agent_of(call), call.read)

@@ -49,6 +49,8 @@ class Caller:
     agent: str | None = None
     run_id: str | None = None
     role: Role = "user"
+    resolves: bool = True
+    """Whether its key may also answer what is asked about its calls."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from server.errors import ApiError, Forbidden
 from server.identity.acting import act_as
 from server.identity.scopes import check_scope
 from server.keys import Principal
+from server.lapse import lapsing
 from server.logins import CALLBACK, DOCUMENT
 from server.websocket import find_key, refuse
 
@@ -27,15 +28,23 @@ class Authentication:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        authorization = None
         if scope["type"] == "http" and not _is_open(scope["path"]):
-            scope["state"]["principal"] = await _identify(scope, Headers(scope=scope).get("authorization", ""))
+            authorization = Headers(scope=scope).get("authorization", "")
+            scope["state"]["principal"] = await _identify(scope, authorization)
         if scope["type"] == "websocket":
+            authorization = _authorization_of_socket(scope)
             try:
-                scope["state"]["principal"] = await _identify(scope, _authorization_of_socket(scope))
+                scope["state"]["principal"] = await _identify(scope, authorization)
             except ApiError as error:
                 await refuse(WebSocket(scope, receive, send), error)
                 return
-        await self._app(scope, receive, send)
+        if authorization is None:
+            await self._app(scope, receive, send)
+            return
+        app: Application = scope["state"]["application"]
+        with app.credentials.watched(authorization) as over:
+            await (lapsing(self._app, over) if over else self._app)(scope, receive, send)
 
 
 def _is_open(path: str) -> bool:

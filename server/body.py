@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import JsonValue
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
@@ -70,6 +71,28 @@ class BodyLimit:
         if size > self._max_bytes:
             detail = f"The body is larger than the {self._max_bytes} bytes that are taken."
             raise TooLarge("body_too_large", detail)
+
+
+async def read_whole(receive: Receive) -> bytes:
+    """Raises: ClientDisconnect, when it does not come to its end."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+def read_again(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read, and then what comes: the client hanging up."""
+    pending = [body]
+
+    async def again() -> Message:
+        return {"type": "http.request", "body": pending.pop()} if pending else await receive()
+
+    return again
 
 
 class StrictJsonRoute(APIRoute):

@@ -13,11 +13,11 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.application import Application
+from server.body import read_again, read_whole
 from server.completions.refusals import is_openai_path
 from server.completions.visit import read_visit
 from server.db.idempotency import Answer, IdempotencyKeys
@@ -43,10 +43,10 @@ class Idempotency:
         if not _is_keyed(scope):
             await self._app(scope, receive, send)
             return
-        body = await _read_body(receive)
+        body = await read_whole(receive)
         request = _read_request(scope, body)
         with self._hold(request) as release:
-            await self._answer(request, release, scope, _again(body, receive), send)
+            await self._answer(request, release, scope, read_again(body, receive), send)
 
     async def _answer(
         self, request: KeyedRequest, release: Callable[[], None], scope: Scope, receive: Receive, send: Send
@@ -165,24 +165,3 @@ def _marked(send: Send) -> Send:
         await send(message)
 
     return mark
-
-
-async def _read_body(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Gives the body that was read, and then what comes: the client hanging up."""
-    pending = [body]
-
-    async def again() -> Message:
-        return {"type": "http.request", "body": pending.pop()} if pending else await receive()
-
-    return again

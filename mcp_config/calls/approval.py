@@ -3,14 +3,12 @@
 Whom to ask, and how, is told by a port: this module knows neither runs nor requests.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from mcp_config.calls.decision import Decision
 from mcp_config.calls.path import Ask, OfferedTool, denied
 from mcp_config.tools import Answer, Approvals, CallTool, ToolCall, ToolResult
-
-Decide = Callable[[ToolCall], Decision]
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,10 @@ class Complaint:
     """Where in the arguments; empty for all of them."""
 
 
+Judge = Callable[[ToolCall], Awaitable[Complaint | None]]
+"""Says why a call cannot be made now, if a person wants it made."""
+
+
 def find_complaint(call: ToolCall, tool: OfferedTool, decision: Decision) -> Complaint | None:
     """Judges an edited call as the path does: by schema and policy. An `ask` is satisfied, a `deny` is not."""
     schema = tool.definition.schema
@@ -33,21 +35,20 @@ def find_complaint(call: ToolCall, tool: OfferedTool, decision: Decision) -> Com
     return None
 
 
-def approval(approvals: Approvals | None, tool: OfferedTool, decision: Decision, decide: Decide) -> Ask:
-    """Asks, and does what the answer says; what was edited is judged anew."""
+def approval(approvals: Approvals | None, decision: Decision, judge: Judge) -> Ask:
+    """Asks, and does what the answer says. Answers take their time: what is to be done then is judged anew."""
 
     async def ask(request: ToolCall, following: CallTool) -> ToolResult:
         answer = await approvals.ask(request, decision.rule) if approvals else None
         if answer is None:
             return _left(request, decision, somebody=approvals is not None)
         match answer.decision:
-            case "approve":
-                return await following(request)
-            case "edit":
-                edited = replace(request, arguments=answer.arguments or {})
-                if complaint := find_complaint(edited, tool, decide(edited)):
+            case "approve" | "edit":
+                edited = answer.decision == "edit"
+                meant = replace(request, arguments=answer.arguments or {}) if edited else request
+                if complaint := await judge(meant):
                     return ToolResult("denied", complaint.detail, complaint.code)
-                return await following(edited)
+                return await following(meant)
             case "reject" | "expire":
                 return refused(request.tool, answer)
 

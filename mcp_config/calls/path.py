@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Final
 
 from config.agents import AgentSpec
+from config.redaction import Redactor
 from mcp_config.audit import Audit, AuditEntry
 from mcp_config.calls.decision import Decision
 from mcp_config.calls.rates import Rate, RateLimits
@@ -78,13 +79,13 @@ def allowlist(refusal: Decision | None) -> Wrapper:
     return pass_listed
 
 
-def argument_check(tool: OfferedTool) -> Wrapper:
-    """Arguments that do not fit the tool's own schema never reach its server."""
+def argument_check(tool: OfferedTool, redactor: Redactor) -> Wrapper:
+    """Arguments that do not fit the tool's own schema never reach its server. What is told of it is the schema's."""
 
     async def pass_fitting(request: ToolCall, following: CallTool) -> ToolResult:
         if complaint := tool.definition.schema.complaint(request.arguments):
             text = f"{request.tool} was not called: {complaint}. Correct the arguments and call again."
-            return ToolResult("error", text, "invalid_arguments")
+            return ToolResult("error", redactor.text(text), "invalid_arguments")
         return await following(request)
 
     return pass_fitting

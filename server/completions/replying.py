@@ -3,21 +3,20 @@
 Whether a message is a reply is decided by what its own history shows: nobody approves what they have not been shown.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import ValidationError
-
 from server.application import Application
+from server.body import parse_json
 from server.completions.exchanges import NOT_TAKEN, Folded, fold, words_of
 from server.completions.replies import Reply, find_reply, name_of, shown_in
 from server.completions.telling import Telling
 from server.completions.visit import Visit
 from server.db.asked import Asked
 from server.db.histories import History
-from server.errors import Conflict, Invalid, Unavailable
+from server.errors import Conflict, Invalid, Malformed, TooLarge, Unavailable
+from server.identity.scopes import check_resolving
 from server.keys import Principal
 from server.resources.approvals import Resolution
 
@@ -69,7 +68,8 @@ class _Replying:
         return next((each.approval_id for each in self.shown if each.status == "pending"), self.shown[0].approval_id)
 
     async def _resolve(self, approval_id: str, reply: Reply) -> str:
-        """Returns what the user has to know if it was not taken."""
+        """Returns what the user has to know if it was not taken. Raises: Forbidden, for a token that may not answer."""
+        check_resolving(self.visit.scopes)
         try:
             said = _build_resolution(reply)
             await self.app.approving.resolve(Principal(self.visit.owner, self.visit.role), approval_id, said)
@@ -83,10 +83,10 @@ class _Replying:
 def _build_resolution(reply: Reply) -> Resolution:
     """Raises: Invalid, for arguments that are no JSON object, or a reason that is too long."""
     try:
-        arguments = json.loads(reply.said) if reply.decision == "edit" else None
+        arguments = parse_json(reply.said.encode()) if reply.decision == "edit" else None
         reason = reply.said or None if reply.decision == "reject" else None
-        return Resolution(decision=reply.decision, arguments=arguments, reason=reason)
-    except (ValueError, ValidationError) as error:
+        return Resolution.model_validate({"decision": reply.decision, "arguments": arguments, "reason": reason})
+    except (Malformed, Invalid, TooLarge, ValueError) as error:
         wanted = 'After `edit:` comes one JSON object, such as `edit: {"key": "value"}`'
         detail = wanted if reply.decision == "edit" else "The reason is longer than 1,000 characters"
         raise Invalid("invalid_reply", f"{detail}; nothing was changed.") from error

@@ -44,6 +44,8 @@ class Visit:
     """What its run does to the conversation's unfinished ones."""
     limits: Limits
     """What the answer may take."""
+    scopes: frozenset[str] | None = None
+    """What its token is limited to."""
 
     def namespace(self, user: str | None) -> str:
         if self.temporary:
@@ -71,6 +73,7 @@ def read_visit(principal: Principal, headers: Headers, terms: Terms) -> Visit:
         on_disconnect=_chosen(headers, "X-Open-Agent-On-Disconnect", get_args(OnDisconnect)) or terms.on_disconnect,
         multitask=_chosen(headers, "X-Open-Agent-Multitask", get_args(Multitask)) or "enqueue",
         limits=_limits(headers),
+        scopes=principal.scopes,
     )
 
 

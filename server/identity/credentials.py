@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -13,6 +13,7 @@ from config.api_keys import Role
 from config.settings import Settings
 from server.db.tokens import Tokens
 from server.errors import CHALLENGE, Unauthenticated, Unavailable
+from server.identity.standing import Standing
 from server.keys import KeyRing, Principal, load_api_keys
 from server.resources.tokens import Token
 
@@ -30,6 +31,7 @@ class Signed(Protocol):
 class Credentials:
     def __init__(self, ring: KeyRing, tokens: Tokens, uses: "LastUses", signed: Signed | None) -> None:
         self._ring, self._tokens, self._uses, self._signed = ring, tokens, uses, signed
+        self._standing = Standing(self.identify)
 
     async def identify(self, authorization: str) -> Principal:
         """Returns who asks.
@@ -49,6 +51,11 @@ class Credentials:
         if principal is None:
             raise self._wrong()
         return principal
+
+    def watched(self, authorization: str) -> AbstractContextManager[asyncio.Event | None]:
+        """Yields what is set when it is valid no more; None for a configured key, which is for as long as we run."""
+        for_ever = self._ring.find(authorization.partition(" ")[2].strip())
+        return nullcontext() if for_ever else self._standing.watched(authorization)
 
     @property
     def _wanted(self) -> str:

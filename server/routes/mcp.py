@@ -2,14 +2,20 @@
 
 from typing import Final
 
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mcp_config.gateway.door import Gateway
 from mcp_config.gateway.face import UnknownServer
 from mcp_config.tools import Caller
-from server.errors import NotFound
+from server.body import parse_json, read_again, read_whole
+from server.errors import Invalid, Malformed, NotFound
+from server.identity.scopes import may_resolve
 from server.keys import Principal
+
+_PARSE_ERROR: Final = -32700
+"""JSON-RPC's code."""
 
 
 class _Door:
@@ -19,11 +25,24 @@ class _Door:
         principal: Principal = scope["state"]["principal"]
         gateway: Gateway = scope["state"]["application"].gateway
         server = scope["path_params"].get("server")
+        caller = Caller(principal.name, role=principal.role, resolves=may_resolve(principal.scopes))
         try:
-            await gateway.handle(server, Caller(principal.name, role=principal.role), scope, receive, send)
+            if scope["method"] == "POST":
+                receive = await _checked(receive)
+            await gateway.handle(server, caller, scope, receive, send)
+        except (Malformed, Invalid) as error:
+            told = {"code": _PARSE_ERROR, "message": str(error), "data": {"code": error.code}}
+            await JSONResponse({"jsonrpc": "2.0", "id": None, "error": told}, 400)(scope, receive, send)
         except UnknownServer:
             detail = "There is no MCP server of this name; GET /readyz lists those there are."
             raise NotFound("unknown_server", detail) from None
+
+
+async def _checked(receive: Receive) -> Receive:
+    """Refuses what the SDK would read: the strict JSON of all other routes is what policies are asked about."""
+    body = await read_whole(receive)
+    parse_json(body)
+    return read_again(body, receive)
 
 
 ROUTES: Final = (Route("/mcp", _Door()), Route("/mcp/{server}", _Door()))

@@ -1,6 +1,6 @@
 """An official MCP client at the gateway, and what it was told."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,9 +47,17 @@ def code(result: types.CallToolResult) -> str | None:
 
 @asynccontextmanager
 async def open_peer(
-    served: Served, key: str, path: str = "/mcp", answer: Json | None = None, **more: str
+    served: Served,
+    key: str,
+    path: str = "/mcp",
+    answer: Json | None = None,
+    first: Callable[[], Awaitable[None]] | None = None,
+    **more: str,
 ) -> AsyncIterator[Peer]:
-    """Connects. With an `answer` it lets itself be asked, and answers: `action` as its user, `text` as its model."""
+    """Connects. With an `answer` it lets itself be asked, and answers: `action` as its user, `text` as its model.
+
+    Before its user answers, `first` happens.
+    """
     logs, notices, asked = list[Any](), list[str](), list[str]()
 
     async def on_log(params: types.LoggingMessageNotificationParams) -> None:
@@ -65,6 +73,8 @@ async def open_peer(
         context: RequestContext[ClientSession, Any], params: types.ElicitRequestParams
     ) -> types.ElicitResult:
         asked.append(params.message)
+        if first:
+            await first()
         given = answer or {}
         return types.ElicitResult(action=given.get("action", "cancel"), content=given.get("content"))
 

@@ -54,3 +54,14 @@ async def test_long_text_with_many_commas_is_no_flood_of_values(house: House) ->
     headers = {"Content-Type": "application/json"}
     path = f"/v1/conversations/{conversation}/messages"
     assert (await house.user.post(path, content=body, headers=headers)).status_code == 201
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_broken_body_is_a_4xx_at_the_gateway(house: House, name: str) -> None:
+    call = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "house__send", "arguments": %s}}'
+    headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    for path in ("/mcp", "/mcp/house"):
+        answer = await house.admin.post(path, content=call % BROKEN[name], headers=headers)
+        assert 400 <= answer.status_code < 500, answer.text
+        told = answer.json()
+        assert told.get("code") or (told["error"]["code"] == -32700 and told["error"]["data"]["code"]), told
