@@ -53,6 +53,8 @@ class ToolSettings(_Strict):
     """For each tool of its own, whoever calls it."""
     timeout: PositiveFloat | None = None
     """Seconds for one call."""
+    idle_timeout: PositiveFloat | None = None
+    """Seconds that its server may say nothing of a call; each report of its progress begins them anew."""
     max_result: PositiveInt | None = None
     """Bytes of a result that the model is given."""
     sandbox: Literal["auto", "bwrap", "landlock", "none"] | None = None

@@ -42,7 +42,9 @@ def _dispatch_to_server(connection: Connection, tool: OfferedTool, sessions: Use
 
 
 async def _ask(connection: Connection, tool: OfferedTool, request: ToolCall) -> ToolResult:
-    raw = await connection.call(tool.spec.original_name, request.arguments, tool.timeout, request.client)
+    raw = await connection.call(
+        tool.spec.original_name, request.arguments, tool.timeout, request.client, tool.idle_timeout
+    )
     return _as_promised(build_result(raw, whole=request.client is not None), tool)
 
 

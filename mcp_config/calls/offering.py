@@ -13,8 +13,10 @@ def build_offer(
 ) -> OfferedTool:
     """Returns the tool as it is offered; `call` seconds and `result` bytes hold where nothing else was said."""
     if isinstance(source, Connection):
-        server, repeats, own = source.config.name, source.config.repeats(definition.name), source.config.timeout
+        server, repeats = source.config.name, source.config.repeats(definition.name)
+        own, idle = source.config.timeout, source.config.idle_timeout
     else:
-        server, repeats, own = source.server, False, None
+        server, repeats, own, idle = source.server, False, None, None
     spec = build_spec(name, server, definition, settings, repeats)
-    return OfferedTool(spec, definition, source, settings.timeout or own or call, settings.max_result or result)
+    timeout, max_result = settings.timeout or own or call, settings.max_result or result
+    return OfferedTool(spec, definition, source, timeout, max_result, settings.idle_timeout or idle)

@@ -40,7 +40,10 @@ class OfferedTool:
     definition: Definition
     source: Connection | LocalTool
     timeout: float
+    """Seconds that a call may take."""
     max_result: int
+    idle_timeout: float | None = None
+    """Seconds that its server may say nothing of a call; None for as long as the call may take."""
 
 
 def build_path(wrappers: Sequence[Wrapper], last: CallTool) -> CallTool:

@@ -56,6 +56,7 @@ class ServerConfig:
     samples: bool = False
     """Whether it may ask the model of an MCP client that calls it at `/mcp/{server}`."""
     timeout: float | None = None
+    idle_timeout: float | None = None
     start_timeout: float | None = None
     obstacle: str = ""
     """Why it is not to be started at all, in one line; empty when nothing stands in its way."""

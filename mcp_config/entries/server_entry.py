@@ -90,6 +90,7 @@ class Ours(BaseModel):
     sampling: bool = False
     """Lets it ask the models of MCP clients that call it at `/mcp/{server}`."""
     timeout: PositiveFloat | None = None
+    idle_timeout: PositiveFloat | None = None
     start_timeout: PositiveFloat | None = None
     needs: list[str] = []
     """Paths without which it is not started, so that its absence is told in plain words."""
@@ -182,6 +183,7 @@ def build_config(name: str, entry: ServerEntry, written: JsonValue, variables: M
         required=ours.required,
         samples=ours.sampling,
         timeout=ours.timeout or entry.timeout,
+        idle_timeout=ours.idle_timeout,
         start_timeout=ours.start_timeout,
         obstacle=_obstacle(entry, ours.needs),
         secrets=secrets.union(ours.auth.secrets if ours.auth else ()),

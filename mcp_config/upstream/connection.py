@@ -12,7 +12,6 @@ from typing import Final, assert_never
 from mcp_config.definitions.definition import Listing
 from mcp_config.entries.server_config import ServerConfig
 from mcp_config.errors import (
-    CallTimedOut,
     NeverSent,
     RemoteError,
     ServerLost,
@@ -23,6 +22,7 @@ from mcp_config.errors import (
 from mcp_config.server_health import ServerHealth, ServerState
 from mcp_config.talkback import Changed, Client, Ears, Notice
 from mcp_config.tools import JsonObject
+from mcp_config.upstream.call_deadline import CallDeadline
 from mcp_config.upstream.listing import read_listing
 from mcp_config.upstream.live import Abandoned, Live, ToolsChanged
 from mcp_config.upstream.pauses import RARE_SECONDS, STABLE_SECONDS, build_pause
@@ -34,7 +34,7 @@ from mcp_config.upstream.warden import Warden
 _DOWN: Final = frozenset[ServerState](("failed", "auth_required", "off"))
 _MAX_SENT: Final = 2
 """How often a call is sent: once more, to a new session, if the server took no notice of it."""
-_PING_SECONDS: Final = 1.0
+_TELLING_SECONDS: Final = 3.0
 _REFRESH_SECONDS: Final = 0.5
 
 _log = logging.getLogger(__name__)
@@ -98,6 +98,8 @@ class Connection:
         while not self.config.obstacle:
             began = asyncio.get_running_loop().time()
             reason = await self._live_once()
+            if (owner := asyncio.current_task()) and owner.cancelling():
+                raise asyncio.CancelledError  # it came while a session ended by a fault, whose error took its place
             was_up, self._live = self._live is not None, None
             stable = was_up and asyncio.get_running_loop().time() - began > STABLE_SECONDS
             failures = 1 if stable else failures + 1
@@ -140,6 +142,9 @@ class Connection:
             # an edge: beyond it are other people's programs, and nothing they do may end more than their session
             self._refusal = live.session.refusal if live else None
             return self.config.without_secrets(str(self._refusal) if self._refusal else describe_failure(error))
+        finally:
+            if live is not None:
+                await live.doubt.close()
         raise AssertionError("a session is watched until it ends")
 
     async def _start(self, live: Live) -> None:
@@ -175,16 +180,12 @@ class Connection:
         """
         sick = call.late and not live.board.busy
         try:
-            async with asyncio.timeout(_PING_SECONDS):
+            async with asyncio.timeout(_TELLING_SECONDS):
                 await live.session.cancel(call.request)
-                if not sick:
-                    await live.session.ping()
-        except (TimeoutError, NeverSent):
-            sick = True
-        except RemoteError:
-            pass  # it knows no ping, but it answers
+        except TimeoutError:
+            sick = True  # it does not even read
         if sick:
-            live.session.lose(ServerLost("did not answer in time and is started again"))
+            live.restart()
 
     async def _refresh(self, live: Live) -> None:
         try:
@@ -219,30 +220,40 @@ class Connection:
         turned.set()
         self._tell_changed()
 
-    async def call(self, tool: str, arguments: JsonObject, seconds: float, client: Client | None = None) -> JsonObject:
+    async def call(
+        self,
+        tool: str,
+        arguments: JsonObject,
+        seconds: float,
+        client: Client | None = None,
+        idle: float | None = None,
+    ) -> JsonObject:
         """Calls the tool of this (the server's own) name and returns the raw result, as `request` does."""
-        return await self.request("tools/call", {"name": tool, "arguments": arguments}, seconds, client)
+        return await self.request("tools/call", {"name": tool, "arguments": arguments}, seconds, client, idle)
 
     async def request(
-        self, method: str, params: JsonObject, seconds: float, client: Client | None = None
+        self,
+        method: str,
+        params: JsonObject,
+        seconds: float,
+        client: Client | None = None,
+        idle: float | None = None,
     ) -> JsonObject:
-        """Asks the server and returns its raw result, within the deadline.
+        """Asks the server and returns its raw result, within `seconds`, and within `idle` of its last sign of life.
 
         A request that did not leave is sent again to the next session; one that left never is.
 
         Raises:
             ToolError: in one of its kinds.
         """
-        try:
-            async with asyncio.timeout(seconds) as deadline:
-                for _ in range(_MAX_SENT):
-                    live = await self._live_session()
-                    try:
-                        return await live.request(method, params, client, deadline)
-                    except NeverSent:
-                        await self._gone(live)
-        except TimeoutError:
-            raise CallTimedOut(f"no answer within {seconds:g} seconds") from None
+        deadline = CallDeadline(seconds, idle)
+        async with deadline.kept():
+            for _ in range(_MAX_SENT):
+                live = await self._live_session()
+                try:
+                    return await live.request(method, params, client, deadline)
+                except NeverSent:
+                    await self._gone(live)
         raise ServerLost("its server takes no notice of it")
 
     async def _live_session(self) -> Live:

@@ -63,7 +63,7 @@ class HearingSession(ClientSession):
     @override
     async def _received_request(self, responder: _Question) -> None:
         match responder.request.root:
-            case types.ElicitRequest() | types.CreateMessageRequest():
+            case types.ElicitRequest() | types.CreateMessageRequest() | types.ListRootsRequest():
                 pass  # left open: it comes to `_on_message`
             case _:
                 await super()._received_request(responder)
@@ -106,6 +106,8 @@ class HearingSession(ClientSession):
                 return _result(answer or _DECLINED)
             case types.CreateMessageRequest() if client and (said := await client.sample(params)):
                 return _result(said)
+            case types.ListRootsRequest():
+                return types.ErrorData(code=types.INVALID_REQUEST, message="Roots are not supported here.")
             case _:
                 return types.ErrorData(code=types.INVALID_REQUEST, message="Sampling is not supported here.")
 

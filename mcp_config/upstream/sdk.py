@@ -15,13 +15,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mcp_config.entries.server_config import ServerConfig
 from mcp_config.errors import NeverSent, RemoteError, ServerLost, ServerRefused, ToolError
-from mcp_config.talkback import Client, Ears
+from mcp_config.talkback import Ears
 from mcp_config.tools import JsonObject
 from mcp_config.upstream.proof import Proof, no_proof
 from mcp_config.upstream.warden import Warden
 from mcp_config.upstream.wire import EXIT_SECONDS, open_wire, settle
 
 T = TypeVar("T")
+OnProgress = Callable[[float, float | None, str | None], None]
+"""Told how far a request is: a number, of how many, and in words."""
 
 
 class _AnyObject(BaseModel):
@@ -65,10 +67,10 @@ class Session:
         method: str,
         params: JsonObject,
         sent: Callable[[int], None] | None = None,
-        client: Client | None = None,
+        progressed: OnProgress | None = None,
     ) -> JsonObject:
         """Asks and returns the raw result; `sent` is told the request's number, by which it can be cancelled, and
-        `client` how far it is.
+        `progressed` how far it is.
 
         Raises:
             NeverSent: it did not leave.
@@ -76,7 +78,7 @@ class Session:
             RemoteError: the server answered with an error.
         """
         asked = types.ClientRequest.model_validate({"method": method, "params": params})
-        result = await self._unless_lost(self._exchange(asked, sent, client))
+        result = await self._unless_lost(self._exchange(asked, sent, progressed))
         return result.model_extra or {}
 
     async def ping(self) -> None:
@@ -89,16 +91,16 @@ class Session:
             await self._client.send_notification(types.ClientNotification(types.CancelledNotification(params=params)))
 
     async def _exchange(
-        self, request: types.ClientRequest, sent: Callable[[int], None] | None, client: Client | None
+        self, request: types.ClientRequest, sent: Callable[[int], None] | None, progressed: OnProgress | None
     ) -> _AnyObject:
         async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-            if client is not None:
-                client.progressed(progress, total, message)
+            if progressed is not None:
+                progressed(progress, total, message)
 
         if sent is not None:
             # private, but the only way to the number: it is taken by `send_request` in this same step
             sent(self._client._request_id)
-        heard = on_progress if client is not None else None
+        heard = on_progress if progressed is not None else None  # a server reports to who gives it a token
         return await self._client.send_request(request, _AnyObject, progress_callback=heard)
 
     async def _unless_lost(self, work: Coroutine[object, object, T]) -> T:

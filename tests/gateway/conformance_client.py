@@ -115,7 +115,7 @@ async def _use(session: Session, ears: Ears, name: str) -> None:
     client = Filling()
     with ears.board.joined(client):
         arguments: Params = {"a": 2, "b": 3} if name == "add_numbers" else {}
-        await session.request("tools/call", {"name": name, "arguments": arguments}, client=client)
+        await session.request("tools/call", {"name": name, "arguments": arguments}, progressed=client.progressed)
 
 
 async def _log_in(config: ServerConfig, logins: Logins) -> None:

@@ -25,9 +25,9 @@ CHAOS = Path(__file__).parent.parent / "support" / "chaos_server.py"
 ALLOW_ALL = ToolPolicies(rules=[Rule(match="*", verdict="allow")])
 
 
-def hurried(tool: str, seconds: float) -> ToolPolicies:
+def hurried(tool: str, seconds: float, idle: float | None = None) -> ToolPolicies:
     """Everything is allowed, and this one tool has a short deadline."""
-    return ToolPolicies(rules=ALLOW_ALL.rules, tools={tool: ToolSettings(timeout=seconds)})
+    return ToolPolicies(rules=ALLOW_ALL.rules, tools={tool: ToolSettings(timeout=seconds, idle_timeout=idle)})
 
 
 def chaos(name: str, mode: str = "healthy", *arguments: str) -> ServerConfig:

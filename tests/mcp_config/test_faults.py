@@ -7,6 +7,7 @@ arguments and schemas in `test_schema.py`, `tests/security/test_a08_…` and `te
 """
 
 import asyncio
+import json
 import os
 import time
 from dataclasses import replace
@@ -190,6 +191,15 @@ async def test_ten_calls_after_a_crash_start_the_server_once() -> None:
 async def test_flood_of_notices_does_no_harm() -> None:
     async with open_rig(chaos("loud", "notices"), chaos("well")) as rig:
         assert (await rig.call("loud__act")).content == "done"
+        await assert_healthy(rig)
+
+
+async def test_server_that_asks_for_roots_is_declined_with_an_error_and_goes_on() -> None:
+    async with open_rig(chaos("curious", "asks", "roots/list"), chaos("well")) as rig:
+        answer = json.loads((await rig.call("curious__act")).content)
+        assert (answer["id"], answer["error"]["code"]) == ("ask", -32600)
+        assert answer["error"]["message"] == "Roots are not supported here."
+        assert (await rig.call("curious__echo", text="again")).content == "again"
         await assert_healthy(rig)
 
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 Json = dict[str, object]
 TOOLS = [{"name": name, "description": name, "inputSchema": {"type": "object"}} for name in ("echo", "act")]
@@ -31,6 +32,8 @@ class ChaosHttp:
 
     act: bytes = b""
     refusal: bytes | None = None
+    reports: int | None = None
+    """How often a call reports progress, every tenth of a second, before it is silent; `act` is then unused."""
     port: int = 0
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Method or HTTP verb, and headers, of each request."""
@@ -44,7 +47,12 @@ class ChaosHttp:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {key.lower(): value for key, _, value in (line.partition(": ") for line in head[1:] if line)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
-            writer.write(self._answer(head[0].split()[0], json.loads(body) if body else {}, headers))
+            request = json.loads(body) if body else {}
+            if self.reports is not None and _is_act(request):
+                await self._report(request, writer, self.reports)
+                await reader.read()  # silent until the client hangs up
+            else:
+                writer.write(self._answer(head[0].split()[0], request, headers))
             await writer.drain()
         writer.close()
 
@@ -67,6 +75,21 @@ class ChaosHttp:
             return http("202 Accepted")
         answer = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode()
         return http("200 OK", "Content-Type: application/json", f"Mcp-Session-Id: {self.session}", body=answer)
+
+    async def _report(self, request: Json, writer: asyncio.StreamWriter, times: int) -> None:
+        params: Any = request["params"]
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        for done in range(times):
+            told = {"progressToken": params["_meta"]["progressToken"], "progress": done}
+            message = json.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": told})
+            writer.write(f"event: message\ndata: {message}\n\n".encode())
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+
+def _is_act(request: Json) -> bool:
+    params = request.get("params")
+    return request.get("method") == "tools/call" and isinstance(params, dict) and params["name"] == "act"
 
 
 def _result(method: str) -> Json | None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ Json = dict[str, object]
 TEXT: Json = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 EMPTY: Json = {"type": "object"}
 MEGABYTE = b"x" * 1_000_000
+REPORTS = {"progresses": 6, "stops-progressing": 2, "progresses-for-ever": 1_000_000, "progress-flood": 5000}
+"""How often a mode reports its progress."""
 
 
 def send(message: Json) -> None:
@@ -43,6 +46,8 @@ class Server:
         self.arguments = arguments
         self.count = 0
         self.calls: list[str] = []
+        self.token: object = None
+        """What the call at hand wants its progress reported by."""
 
     def run(self) -> None:
         self.at_start()
@@ -142,6 +147,8 @@ class Server:
                 if self.mode in ("list-changed", "turncoat"):
                     send({"method": "notifications/tools/list_changed"})
             case "act":
+                meta = params.get("_meta")
+                self.token = meta.get("progressToken") if isinstance(meta, dict) else None
                 self.act(number)
             case _:
                 send({"id": number, "result": text(f"{name} called")})
@@ -151,6 +158,10 @@ class Server:
         answer = self.odd_result()
         if answer is not None:
             send({"id": number, **answer})
+        elif self.mode in REPORTS:
+            self.report(number, REPORTS[self.mode])
+        elif self.mode == "asks":
+            send({"id": number, "result": text(self.ask(self.arguments[0]))})
         else:
             self.misbehave(number)
 
@@ -193,6 +204,18 @@ class Server:
                 send({"id": 987_654, "result": text("for somebody else")})
             case _:
                 send({"id": number, "result": text("done")})
+
+    def ask(self, method: str) -> str:
+        """Asks the client something and returns its answer as it came."""
+        send({"id": "ask", "method": method, "params": {}})
+        return sys.stdin.readline()
+
+    def report(self, number: object, times: int) -> None:
+        for done in range(times):
+            send({"method": "notifications/progress", "params": {"progressToken": self.token, "progress": done}})
+            time.sleep(0 if self.mode == "progress-flood" else 0.1)
+        if self.mode != "stops-progressing":
+            send({"id": number, "result": text("done")})
 
     def crash(self) -> None:
         if self.arguments:
