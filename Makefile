@@ -100,9 +100,8 @@ lock: dev ## write the locks anew after a change of pyproject.toml; UPGRADE=1 ra
 	@$(lock) --extra dev --output-file requirements-dev.lock
 	@$(lock) --constraint requirements-dev.lock --output-file requirements.lock
 
-# `time` is left out: it writes the machine's time zone into its definitions.
 tools-lock: install ## write the definitions of the shipped tools anew, after a change of them that was looked at
-	@$(bin)/python -m server.cli tools lock calculator devops docs fetch git sql --into mcp_config/tools.lock
+	@$(bin)/python -m server.cli tools lock calculator devops docs fetch git sql time --into mcp_config/tools.lock
 
 clean: ## remove what was installed and cached; your data stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .langgraph_api

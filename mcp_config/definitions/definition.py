@@ -1,7 +1,7 @@
 """Reads tool definitions as servers give them, one by one: a bad one is put aside with its reason, the others stand."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -16,6 +16,9 @@ from mcp_config.tools import JsonObject
 
 _MAX_BYTES: Final = 256 * 1024
 _MAX_TOOL_NAME: Final = 256
+_WARNING: Final = "open-agent/warning"
+_MAX_WARNINGS: Final = 3
+_MAX_WARNING: Final = 500
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,15 @@ class Listing:
 
     tools: tuple[Definition, ...]
     quarantined: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What the server itself says to who runs it: in the `_meta` of its tools."""
 
     @property
     def complaint(self) -> str:
-        """What was put aside, in a line; empty where nothing was."""
+        """What was put aside, and what the server warns of, in a line; empty where there is neither."""
         count = len(self.quarantined)
-        return f"{count} of its tools cannot be used: {'; '.join(self.quarantined[:5])}" if count else ""
+        aside = [f"{count} of its tools cannot be used: {'; '.join(self.quarantined[:5])}"] if count else []
+        return " ".join([*aside, *self.warnings])
 
 
 class _Bad(ValueError): ...
@@ -67,7 +73,7 @@ def build_listing(entries: Sequence[JsonValue]) -> Listing:
             continue
         if tools.setdefault(tool.name, tool) is not tool:
             quarantined.append(f"{_shown_name(entry, position)}: is listed twice; the first stands")
-    return Listing(tuple(tools.values()), tuple(quarantined))
+    return Listing(tuple(tools.values()), tuple(quarantined), _find_warnings(tools.values()))
 
 
 def _read(entry: JsonValue) -> Definition:
@@ -85,6 +91,13 @@ def _read(entry: JsonValue) -> Definition:
     promise = _find_promise(entry)
     beside = build_presentation(entry, promises=promise is not None)
     return Definition(name, shown, ArgumentSchema(schema), _hints(annotations), promise, beside, source)
+
+
+def _find_warnings(tools: Iterable[Definition]) -> tuple[str, ...]:
+    metas = [tool.shown.get("_meta") for tool in tools]
+    said = [meta.get(_WARNING) for meta in metas if isinstance(meta, dict)]
+    words = dict.fromkeys(clean_text(warning, _MAX_WARNING) for warning in said if isinstance(warning, str))
+    return tuple(words)[:_MAX_WARNINGS]
 
 
 def _find_promise(entry: JsonObject) -> ArgumentSchema | None:

@@ -12,6 +12,8 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 ToolFunction = Callable[..., str] | Callable[..., Awaitable[str]]
 """Name, docstring and parameters become the tool's name, description and schema; plain functions run in a thread."""
 
+WARNING = "open-agent/warning"
+"""In a tool's `_meta`: as `mcp_config.definitions.definition` reads it; a server is a program of its own."""
 _READ_ONLY = ToolAnnotations(readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False)
 
 
@@ -19,11 +21,15 @@ class RefusedError(Exception):
     """What a tool will not or cannot do. The text is for the model and says what to change."""
 
 
-def serve(name: str, tools: Sequence[ToolFunction], deadline: float = 20.0) -> None:
-    """Serves the tools until stdin closes. No call takes longer than `deadline` seconds."""
+def serve(name: str, tools: Sequence[ToolFunction], deadline: float = 20.0, *, warning: str | None = None) -> None:
+    """Serves the tools until stdin closes. No call takes longer than `deadline` seconds.
+
+    `warning` is for who runs the product: it is in the log at start, and in what is said of the server's health.
+    """
     server = FastMCP(name, log_level="WARNING")
+    meta = {WARNING: warning} if warning else None
     for tool in tools:
-        server.add_tool(_guarded(tool, deadline), annotations=_READ_ONLY, structured_output=False)
+        server.add_tool(_guarded(tool, deadline), annotations=_READ_ONLY, meta=meta, structured_output=False)
     server.run("stdio")
 
 

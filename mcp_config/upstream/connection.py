@@ -196,6 +196,8 @@ class Connection:
         self._offer(listing)
 
     def _offer(self, listing: Listing) -> None:
+        if listing.complaint and listing.complaint != self.listing.complaint:
+            _log.warning("MCP server %s: %s", self.config.name, listing.complaint)
         self.listing = listing
         self._turn("degraded" if listing.quarantined else "ready", listing.complaint)
 

@@ -20,7 +20,7 @@ from tests.support.scripted_model import Replies, ScriptedModel, anything
 pytestmark = pytest.mark.timeout(120)
 """Each test brings in the whole product in a process of its own: seconds of CPU, and the machine may be busy."""
 
-CLOCK = {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time"]}
+CLOCK = {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time", "--local-timezone", "UTC"]}
 
 
 @dataclass

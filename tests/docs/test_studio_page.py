@@ -31,7 +31,7 @@ async def make_studio(folder: Path, model: ScriptedModel) -> AsyncIterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    time_server = {"command": sys.executable, "args": ["-I", "-m", "mcp_server_time"]}
+    time_server = {"command": sys.executable, "args": ["-I", "-m", "mcp_server_time", "--local-timezone", "UTC"]}
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

@@ -14,7 +14,7 @@ from tests.graph.conftest import Stage
 from tests.graph.laws import check_laws
 from tests.support.scripted_model import Replies, has_result, says
 
-TIME = {"time": {"command": sys.executable, "args": ["-I", "-m", "mcp_server_time"]}}
+TIME = {"time": {"command": sys.executable, "args": ["-I", "-m", "mcp_server_time", "--local-timezone", "UTC"]}}
 
 CONVERT = {"source_timezone": "Asia/Tokyo", "time": "12:00", "target_timezone": "Europe/Berlin"}
 

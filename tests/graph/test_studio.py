@@ -41,7 +41,11 @@ async def studio(folder: Path, model: ScriptedModel) -> AsyncIterator[str]:
         (folder / name).symlink_to(CHECKOUT / name)
     port = _free_port()
     sandboxed = {"x-open-agent": {"sandbox": "auto"}}  # as all that ship: it is made without blocking the loop
-    time_server = {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time"], **sandboxed}
+    time_server = {
+        "command": "${PYTHON}",
+        "args": ["-I", "-m", "mcp_server_time", "--local-timezone", "UTC"],
+        **sandboxed,
+    }
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

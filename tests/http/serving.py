@@ -24,7 +24,7 @@ OTHER_KEY: Final = "other-key-for-tests"
 KEYS: Final = f"ann=admin:{ADMIN_KEY},uma=user:{USER_KEY},otto=user:{OTHER_KEY}"
 SERVERS: Final = {
     "mcpServers": {
-        "time": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time"]},
+        "time": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time", "--local-timezone", "UTC"]},
         "calculator": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_calculator"]},
         "missing": {"command": "no-such-program-anywhere"},
     }

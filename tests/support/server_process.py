@@ -18,7 +18,8 @@ from tests.support.waiting import PATIENCE
 
 START_SECONDS = 240
 """For a start that takes two: on a machine that is busy with much else."""
-SERVERS = '{"mcpServers": {"time": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time"]}}}'
+CLOCK = ["-I", "-m", "mcp_server_time", "--local-timezone", "UTC"]
+SERVERS = json.dumps({"mcpServers": {"time": {"command": "${PYTHON}", "args": CLOCK}}})
 
 
 def build_environment(data_dir: Path, **more: str) -> dict[str, str]:

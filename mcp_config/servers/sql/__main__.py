@@ -17,8 +17,10 @@ def main() -> None:
     options = read_options(sys.argv[1:], os.environ)
     # the parser warns about statements it does not know; the guard refuses those anyway
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
-    tools = SqlTools(_database(options), options.limits, guard=options.guard)
-    serve("sql", [tools.schema, tools.query], deadline=options.limits.seconds + 15)
+    database = _database(options)
+    tools = SqlTools(database, options.limits, guard=options.guard)
+    deadline = options.limits.seconds + 15
+    serve("sql", [tools.schema, tools.query], deadline, warning=database.find_warning())
 
 
 def _database(options: SqlOptions) -> Database:

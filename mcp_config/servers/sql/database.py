@@ -65,6 +65,9 @@ class Database(Protocol):
 
     dialect: Dialect
 
+    def find_warning(self) -> str | None:
+        """Returns what is unsafe about how the database is reached, and what to do. Raises nothing."""
+
     def tables(self) -> list[Table]: ...
 
     def count(self, table: str) -> int:

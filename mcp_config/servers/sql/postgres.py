@@ -47,12 +47,27 @@ WHERE t.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT t.relispartition
   AND has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(t.oid, a.attnum, 'SELECT')
 ORDER BY n.nspname, t.relname, a.attnum
 """
-_OWN_ROLE = (
-    "The role in SQL_AGENT_DATABASE_URL can do more than read. Make one of its own: "
-    "CREATE ROLE sql_agent LOGIN PASSWORD '…'; GRANT pg_read_all_data TO sql_agent;"
+_WRITABLE = """
+SELECT CASE WHEN pg_table_is_visible(t.oid) THEN t.relname ELSE n.nspname || '.' || t.relname END
+FROM pg_class t
+JOIN pg_namespace n ON n.oid = t.relnamespace
+WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+  AND CASE WHEN t.relkind IN ('r', 'v', 'm', 'p', 'f')
+           THEN has_table_privilege(t.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+                OR has_any_column_privilege(t.oid, 'INSERT, UPDATE')
+           WHEN t.relkind = 'S' THEN has_sequence_privilege(t.oid, 'USAGE, UPDATE') END
+ORDER BY t.relkind DESC, n.nspname, t.relname LIMIT 4
+"""
+_MAKE_ONE = (
+    "Make one of its own: CREATE ROLE sql_agent LOGIN PASSWORD '…'; GRANT pg_read_all_data TO sql_agent; "
+    "and name it in SQL_AGENT_DATABASE_URL."
 )
+_OWN_ROLE = f"The role in SQL_AGENT_DATABASE_URL can do more than read. {_MAKE_ONE}"
 
 _Connection = psycopg.Connection[tuple[object, ...]]
+
+
+class TooPowerfulError(QueryFailedError): ...
 
 
 class PostgresDatabase:
@@ -63,6 +78,21 @@ class PostgresDatabase:
     def __init__(self, url: str, limits: Limits) -> None:
         self._url = url
         self._limits = limits
+
+    def find_warning(self) -> str | None:
+        try:
+            with self._open() as connection:
+                names = [str(name) for (name,) in connection.execute(_WRITABLE)]
+        except TooPowerfulError as refusal:
+            return f"No query is answered. {refusal}"
+        except QueryFailedError:
+            return None  # not reachable: each call says so
+        if not names:
+            return None
+        some = ", ".join([*names[:3], *(["…"] if names[3:] else [])])
+        return (
+            f"The role in SQL_AGENT_DATABASE_URL may write ({some}); only the sql tools keep it from that. {_MAKE_ONE}"
+        )
 
     def tables(self) -> list[Table]:
         found: dict[str, list[Column]] = {}
@@ -143,4 +173,4 @@ class PostgresDatabase:
 def _refuse_powerful(connection: _Connection) -> None:
     row = connection.execute(_POWERFUL).fetchone()
     if row is None or row[0]:
-        raise QueryFailedError(_OWN_ROLE)
+        raise TooPowerfulError(_OWN_ROLE)

@@ -60,6 +60,9 @@ class SqliteDatabase:
         self._uri = f"{path.absolute().as_uri()}?mode=ro"
         self._limits = limits
 
+    def find_warning(self) -> str | None:
+        return None  # the file is opened for reading, whoever may write it
+
     def tables(self) -> list[Table]:
         with self._open() as connection:
             return [Table(name, tuple(_columns(connection, name))) for name in _table_names(connection)]

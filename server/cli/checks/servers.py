@@ -29,10 +29,10 @@ async def check_servers(
 def _finding(server: ServerConfig, health: ServerHealth, patience: float) -> Finding:
     part = f"server {server.name}"
     match health.state:
-        case "ready":
+        case "ready" if not health.detail:
             confined = "" if health.sandbox == "none" else f", in its sandbox ({health.sandbox})"
             return ok(part, f"{health.tools} tool{'' if health.tools == 1 else 's'}{confined}")
-        case "degraded":
+        case "ready" | "degraded":
             return note(part, health.detail)
         case "starting":
             return fault(part, f"did not start within {patience:g} s: see its own log, or raise SERVER_START_TIMEOUT")
