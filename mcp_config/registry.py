@@ -132,7 +132,9 @@ class ToolRegistry(Inventory, ToolBox):
             return Complaint(absent.error_code or "", absent.content)
 
     def _decide(self, call: ToolCall) -> Decision:
-        decision = decide(call.caller, call.tool, call.arguments, self._policies, self._agent_of(call), call.read)
+        tool, agent = self._tools.get(call.tool), self._agent_of(call)
+        defaults = tool.definition.schema.defaults if tool else None
+        decision = decide(call.caller, call.tool, call.arguments, self._policies, agent, call.read, defaults)
         return trust(decision) if self._guards.decided_above and call.caller.role == "service" else decision
 
     def _agent_of(self, call: ToolCall) -> AgentSpec | None:

@@ -3,16 +3,14 @@
 Deny wins over ask, ask over allow, and what no rule speaks of is denied.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from pydantic import JsonValue
-
 from config.agents import AgentSpec
-from config.json_pointer import split_pointer
-from config.policies import Condition, Rule, Tag, ToolPolicies, ToolSettings, Verdict
+from config.policies import Rule, Tag, ToolPolicies, ToolSettings, Verdict
+from mcp_config.calls.conditions import fulfils, may_fulfil
 from mcp_config.calls.sql_policy import find_sql_complaint
 from mcp_config.names import globs_meet, matches_any, order_by_precision
 from mcp_config.tools import Caller, JsonObject
@@ -38,10 +36,12 @@ def decide(
     policies: ToolPolicies,
     agent: AgentSpec | None,
     read: Set[str] = frozenset(),
+    defaults: JsonObject | None = None,
 ) -> Decision:
     """Returns the strictest verdict on the call.
 
-    `agent` is the caller's agent, None for a person; `read` are the tools whose results its run has read.
+    `agent` is the caller's agent, None for a person; `read` are the tools whose results its run has read; `defaults`
+    what the tool takes for arguments that are left out.
     """
     refusal = find_refusal(caller, tool, agent) or _find_sql_refusal(agent, tool, arguments)
     if refusal:
@@ -52,7 +52,7 @@ def decide(
     elif agent is not None and matches_any(tool, agent.policies.approval.tools):
         verdicts["ask"] = Decision("ask", f"agent {agent.id}", "this agent's policy asks for a person's approval")
     for place, rule in enumerate(policies.rules):
-        if rule.verdict not in verdicts and _speaks_of(rule, caller, tool, arguments):
+        if rule.verdict not in verdicts and _speaks_of(rule, caller, tool, arguments, defaults or {}):
             verdicts[rule.verdict] = Decision(rule.verdict, f"rules[{place}] ({rule.match})", rule.reason)
     default = Decision("deny", _DEFAULT, "no rule allows it")
     return next((verdicts[verdict] for verdict in _STRICTEST if verdict in verdicts), default)
@@ -118,47 +118,13 @@ def _find_trifecta(tool: str, read: Set[str], policies: ToolPolicies) -> Decisio
     return Decision("ask", f"trifecta ({tool})", reason)
 
 
-def _speaks_of(rule: Rule, caller: Caller, tool: str, arguments: JsonObject) -> bool:
+def _speaks_of(rule: Rule, caller: Caller, tool: str, arguments: JsonObject, defaults: JsonObject) -> bool:
+    test = fulfils if rule.verdict == "allow" else may_fulfil
+    known = arguments if rule.verdict == "allow" else {**defaults, **arguments}
     return (
         fnmatchcase(tool, rule.match)
         and caller.role in rule.roles
         and matches_any(caller.owner, rule.users)
         and matches_any(caller.agent or _PERSON, rule.agents)
-        and all(_holds(condition, arguments) for condition in rule.when)
+        and all(test(condition, known) for condition in rule.when)
     )
-
-
-def _holds(condition: Condition, arguments: JsonObject) -> bool:
-    try:
-        value = _at(condition.argument, arguments)
-    except LookupError:
-        return False
-    return (
-        (condition.equals is None or _same(value, condition.equals))
-        and (condition.one_of is None or any(_same(value, choice) for choice in condition.one_of))
-        and (condition.matches is None or (isinstance(value, str) and fnmatchcase(value, condition.matches)))
-        and (condition.max_length is None or (_length(value) <= condition.max_length))
-    )
-
-
-def _at(pointer: str, arguments: JsonObject) -> JsonValue:
-    """Raises `LookupError` when there is nothing."""
-    value: JsonValue = arguments
-    for key in split_pointer(pointer):
-        match value:
-            case dict():
-                value = value[key]
-            case list() if key.isdecimal():
-                value = value[int(key)]
-            case _:
-                raise LookupError(pointer)
-    return value
-
-
-def _same(one: JsonValue, other: JsonValue) -> bool:
-    # in JSON `true` is not 1
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
-
-
-def _length(value: JsonValue) -> int:
-    return len(value) if isinstance(value, str | list | Mapping) else 0

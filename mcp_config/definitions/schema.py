@@ -55,6 +55,8 @@ class ArgumentSchema:
 
     def __init__(self, schema: JsonObject) -> None:
         self.schema = schema
+        self.defaults = _find_defaults(schema)
+        """What the server says it takes for arguments that are left out."""
         self._ends_at = 0.0
         if depth(schema, MAX_DEPTH) > MAX_DEPTH:
             raise UnusableSchema(f"its schema nests deeper than {MAX_DEPTH}")
@@ -73,7 +75,11 @@ class ArgumentSchema:
         """Returns what is wrong with the arguments in words a model can act on; empty when they fit."""
         if depth(arguments, MAX_DEPTH) > MAX_DEPTH:
             return f"the arguments nest deeper than {MAX_DEPTH}"
-        if len(json.dumps(arguments)) > MAX_ARGUMENT_BYTES:
+        try:
+            size = len(json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode())
+        except ValueError:  # a server would be sent something else, or nothing at all
+            return "the arguments hold a number that is not finite, or half a character"
+        if size > MAX_ARGUMENT_BYTES:
             return f"the arguments are longer than {MAX_ARGUMENT_BYTES // 1024} KiB"
         self._ends_at = time.monotonic() + MAX_SECONDS
         try:
@@ -137,6 +143,12 @@ class ArgumentSchema:
                 yield ValidationError(f"the property {_short(key)} is not taken; the properties are: {takes}")
             else:
                 yield from validator.descend(value, wanted, path=key)
+
+
+def _find_defaults(schema: JsonObject) -> JsonObject:
+    properties = schema.get("properties")
+    known = properties.items() if isinstance(properties, dict) else ()
+    return {key: each["default"] for key, each in known if isinstance(each, dict) and "default" in each}
 
 
 def _unique_items(_: object, wanted: bool, instance: object, __: object) -> Iterator[ValidationError]:

@@ -3,7 +3,7 @@
 import pytest
 
 from config.agents import AgentSpec
-from config.policies import Condition, Rule, ToolPolicies, ToolSettings
+from config.policies import Condition, Rule, ToolPolicies, ToolSettings, Verdict
 from mcp_config.calls.decision import Decision, build_settings, decide
 from mcp_config.tools import Caller, JsonObject
 from tests.mcp_config.rig import agent
@@ -64,6 +64,16 @@ def by_agent(spec: AgentSpec, role: str = "user") -> tuple[Caller, AgentSpec]:
         (by_agent(DEV), "mail__send", {"urgent": 1}, Decision("allow", "rules[4] (mail__send)", "")),
         (by_agent(DEV), "mail__send", {"kind": True}, Decision("allow", "rules[4] (mail__send)", "")),
         (by_agent(DEV), "mail__send", {"kind": 1}, Decision("deny", "rules[8] (mail__send)", "kind")),
+        (by_agent(DEV), "mail__send", {"kind": "A"}, Decision("deny", "rules[8] (mail__send)", "kind")),
+        (by_agent(DEV), "mail__send", {"kind": {"is": ["b", 1]}}, Decision("deny", "rules[8] (mail__send)", "kind")),
+        (by_agent(DEV), "mail__send", {"to": ["a@EVIL.test"]}, Decision("deny", "rules[5] (mail__send)", "evil")),
+        (by_agent(DEV), "mail__send", {"to": ["a@\uff45vil.test"]}, Decision("deny", "rules[5] (mail__send)", "evil")),
+        (
+            by_agent(DEV),
+            "mail__send",
+            {"to": [["x", "a@evil.test"]]},
+            Decision("deny", "rules[5] (mail__send)", "evil"),
+        ),
     ],
 )
 def test_each_call_gets_its_verdict_and_the_rule_that_said_so(
@@ -83,3 +93,29 @@ def test_the_most_specific_entry_decides_each_setting() -> None:
     )
     assert build_settings(policies, "git__log") == ToolSettings(timeout=1, max_result=100, idempotent=True)
     assert build_settings(policies, "time__now") == ToolSettings(timeout=9, max_result=100)
+
+
+@pytest.mark.parametrize(
+    ("condition", "arguments"),
+    [
+        (Condition(argument="/to", matches="*@home.test"), {"to": "a@HOME.test"}),
+        (Condition(argument="/to", matches="*@home.test"), {"to": ["a@home.test"]}),
+        (Condition(argument="/count", matches="1*"), {"count": 12}),
+        (Condition(argument="/count", max_length=3), {"count": 10**9}),
+        (Condition(argument="/flags", equals=[1]), {"flags": [True]}),
+        (Condition(argument="/mode", equals="safe"), {}),
+    ],
+)
+def test_what_allows_is_read_to_the_letter(condition: Condition, arguments: JsonObject) -> None:
+    policies = ToolPolicies(rules=[Rule(match="*", when=[condition], verdict="allow")])
+    assert decide(ALICE, "x__y", arguments, policies, None, defaults={"mode": "safe"}).verdict == "deny"
+
+
+@pytest.mark.parametrize("verdict", ["ask", "deny"])
+@pytest.mark.parametrize("arguments", [{}, {"mode": "Danger"}, {"mode": ["safe", "danger"]}])
+def test_what_denies_or_asks_holds_for_a_default_that_nobody_names(verdict: Verdict, arguments: JsonObject) -> None:
+    danger = Condition(argument="/mode", one_of=["danger"])
+    rules = [Rule(match="*", verdict="allow"), Rule(match="*", when=[danger], verdict=verdict)]
+    policies = ToolPolicies(rules=rules)
+    assert decide(ALICE, "x__y", arguments, policies, None, defaults={"mode": "danger"}).verdict == verdict
+    assert decide(ALICE, "x__y", {"mode": "safe"}, policies, None, defaults={"mode": "danger"}).verdict == "allow"

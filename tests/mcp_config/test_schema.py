@@ -126,3 +126,8 @@ def test_any_arguments_get_an_answer(arguments: JsonObject) -> None:
     schema: JsonObject = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
     fits = all(key == "a" and isinstance(value, str) for key, value in arguments.items())
     assert (complaint(schema, arguments) == "") == fits
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), [{"x": float("inf")}], "half \ud800", {"\udfff": 1}])
+def test_what_json_cannot_carry_reaches_no_server(value: JsonValue) -> None:
+    assert "not finite, or half a character" in complaint({"type": "object"}, {"a": value})
