@@ -12,6 +12,7 @@ from server.cli.run_view import RunView
 from server.cli.tables import shown_arguments
 from server.client import Client, ClientError
 from server.resources.approvals import Approval
+from server.resources.runs import Run
 
 End = RunCompleted | RunFailed | RunCancelled
 
@@ -49,7 +50,7 @@ class Talk:
         if self.conversation is None:
             self.conversation = (await self.client.create_conversation(title=_title(question))).id
         await self.client.add_message(self.conversation, question)
-        run = await self.client.create_run(self.conversation, self.agent, limits=self.limits)
+        run = await self._begin(self.conversation)
         return await self.go_on(run.id, view)
 
     async def go_on(self, run_id: str, view: RunView | None) -> End | Waits:
@@ -73,6 +74,14 @@ class Talk:
             return ""
         newest = (await self.client.messages(self.conversation, limit=20)).data
         return next((message.content for message in newest if message.id == end.message_id), "")
+
+    async def _begin(self, conversation: str) -> Run:
+        creating = asyncio.ensure_future(self.client.create_run(conversation, self.agent, limits=self.limits))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:  # Ctrl-C came early: the run would go on with nobody there
+            await _cancel(self.client, (await creating).id)
+            raise
 
     async def _follow(self, run_id: str, view: RunView | None) -> End | Waits:
         after = self._seen.get(run_id, 0)

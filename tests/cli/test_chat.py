@@ -5,9 +5,12 @@ import signal
 
 import pytest
 
-from tests.cli.terminal import open_terminal, run, surroundings
-from tests.http.serving import Served
+from server.cli.remote import INTERRUPTED
+from tests.cli.holding_proxy import open_holding_proxy
+from tests.cli.terminal import open_command, open_terminal, run, surroundings
+from tests.http.serving import ADMIN_KEY, Served, ended
 from tests.support.scripted_model import Replies, ScriptedModel, plans_for, says
+from tests.support.waiting import PATIENCE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -116,13 +119,37 @@ async def test_interrupt_stops_the_run_and_the_conversation_goes_on(served: Serv
         assert await terminal.left() == 0
 
 
-async def test_interrupt_in_a_pipe_cancels_and_leaves_as_shells_expect(served: Served, model: ScriptedModel) -> None:
-    model.when(says("hold on"), Replies.text("a", "b").held(asyncio.Event(), after=1))
+async def test_interrupt_of_a_single_question_cancels_and_leaves_as_shells_expect(
+    served: Served, model: ScriptedModel
+) -> None:
+    model.when(says("hold on"), Replies.text("the first", "never").held(asyncio.Event(), after=1))
     async with open_terminal("chat", "-a", "general", "hold on", env=surroundings(served.url)) as terminal:
-        await model.requested(says("hold on"))
-        await terminal.shows("a")
+        await terminal.shows("the first")
         terminal.process.send_signal(signal.SIGINT)
-        assert await terminal.left() == 130
+        assert await terminal.left() == INTERRUPTED
+    assert await end_of_newest_run(served) == "cancelled"
+
+
+async def test_interrupt_in_a_pipe_also_cancels_a_run_that_is_only_being_made(
+    served: Served, model: ScriptedModel
+) -> None:
+    model.when(says("hold back"), Replies.text("the first", "never").held(asyncio.Event(), after=1))
+    async with (
+        open_holding_proxy(served.url, b"/runs") as proxy,
+        open_command("chat", "-a", "general", "hold back", env=surroundings(proxy.url)) as command,
+    ):
+        await model.requested(says("hold back"))
+        command.send_signal(signal.SIGINT)
+        proxy.gate.set()
+        async with asyncio.timeout(PATIENCE):
+            assert await command.wait() == INTERRUPTED
+    assert await end_of_newest_run(served) == "cancelled"
+
+
+async def end_of_newest_run(served: Served) -> str:
+    async with served.client(ADMIN_KEY) as client:
+        [newest] = (await client.get("/v1/runs", params={"limit": 1})).json()["data"]
+        return str((await ended(client, newest["id"]))["status"])
 
 
 async def test_what_a_model_writes_cannot_command_the_terminal(served: Served, model: ScriptedModel) -> None:
