@@ -65,6 +65,7 @@ class Terminal:
         self._descriptor = descriptor
         self._written = bytearray()
         self._more = asyncio.Event()
+        self._closed = asyncio.Event()
         asyncio.get_running_loop().add_reader(descriptor, self._read)
 
     @property
@@ -82,8 +83,11 @@ class Terminal:
                 await self._more.wait()
 
     async def left(self) -> int:
+        """Returns the exit code once the command has left and all that it wrote has been read."""
         async with asyncio.timeout(PATIENCE):
-            return await self.process.wait()
+            code = await self.process.wait()
+            await self._closed.wait()  # its last words may be on their way when it is gone
+        return code
 
     def _read(self) -> None:
         try:
@@ -92,6 +96,7 @@ class Terminal:
             piece = b""
         if not piece:
             asyncio.get_running_loop().remove_reader(self._descriptor)
+            self._closed.set()
         self._written += piece
         self._more.set()
 

@@ -4,14 +4,21 @@ import asyncio
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.completions.asking import ask, lines_of, words_of
-from tests.http.serving import Json
+from tests.http.serving import Json, servers_settled
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, plans_for, prompted, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RICH = {"X-Open-Agent-Rich": "1"}
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def servers_are_up(user: httpx.AsyncClient) -> None:
+    """A step that has to wait for one says so among its thoughts."""
+    await servers_settled(user)
 
 
 def statuses(lines: list[Json]) -> list[tuple[str, bool]]:

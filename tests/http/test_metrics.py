@@ -2,14 +2,30 @@
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.http.serving import ended, start_run
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, says
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_run_its_tool_call_and_its_tokens_are_counted(model: ScriptedModel, user: httpx.AsyncClient) -> None:
+@pytest_asyncio.fixture(loop_scope="session")
+async def at_rest(user: httpx.AsyncClient, other: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
+    """Runs that earlier tests have left behind have ended: they are counted, too."""
+    unended = {"status": ["queued", "running"]}
+
+    async def none_is_left() -> bool:
+        answers = [await client.get("/v1/runs", params=unended) for client in (user, other, admin)]
+        return not any(answer.raise_for_status().json()["data"] for answer in answers)
+
+    await until(none_is_left)
+
+
+async def test_a_run_its_tool_call_and_its_tokens_are_counted(
+    model: ScriptedModel, user: httpx.AsyncClient, at_rest: None
+) -> None:
     question = "count this private question"
     model.when(lambda request: says(question)(request) and has_result()(request), Replies.text("done").costing(7, 3))
     model.when(says(question), Replies.tool("time__get_current_time", {"timezone": "UTC"}).costing(5, 2))
