@@ -13,7 +13,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 CLOCK = ("--agent", "tool-agent", "--tool", "time__get_current_time", "--args", '{"timezone": "UTC"}')
 
 
-@pytest.mark.exhaustive
 async def test_explain_says_the_same_of_the_files_and_of_the_server(served: Served) -> None:
     asked = ("policy", "explain", *CLOCK, "--json")
     online = json.loads((await run(*asked, env=surroundings(served.url))).out)
@@ -26,7 +25,6 @@ async def test_explain_says_the_same_of_the_files_and_of_the_server(served: Serv
     assert (wrong.code, wrong.err.partition(":")[0]) == (2, "--args is no JSON")
 
 
-@pytest.mark.exhaustive
 async def test_policies_are_shown_compared_set_and_taken_back_to_the_file(served: Served, tmp_path: Path) -> None:
     env = surroundings(served.url)
     file, other = tmp_path / "present.yaml", tmp_path / "policies.yaml"

@@ -16,7 +16,6 @@ from tests.support.waiting import PATIENCE
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "lost",
     [
@@ -46,7 +45,6 @@ async def test_nothing_is_written_twice_and_the_run_ends(
     assert len(scripted_model.requests) == 1
 
 
-@pytest.mark.exhaustive
 async def test_run_that_is_claimed_anew_is_not_stranded(
     tmp_path: Path, postgres_database: str, scripted_model: ScriptedModel
 ) -> None:

@@ -69,7 +69,6 @@ async def test_a_tool_is_shown_as_its_server_shows_it_but_for_what_nobody_should
         assert words(broken) == '{"degrees": "warm"}'
 
 
-@pytest.mark.exhaustive
 async def test_calls_are_denied_checked_and_written_down_like_all_others(served: Served) -> None:
     async with open_peer(served, USER_KEY) as peer, served.client(ADMIN_KEY) as admin:
         denied = await peer.call("plain__act", text="x")

@@ -124,7 +124,6 @@ async def _takes_its_tools(admin: httpx.AsyncClient) -> None:
     await until(made)
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_the_gateway_starts_alone_tells_its_key_and_ends_in_order(tmp_path: Path) -> None:
     async with open_alone(tmp_path, json.dumps({"mcpServers": SERVERS})) as alone:

@@ -20,7 +20,6 @@ from tests.support.scripted_model import Replies, ScriptedModel, has_result, say
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.exhaustive
 async def test_question_that_nobody_answers_expires_closed(tmp_path: Path, scripted_model: ScriptedModel) -> None:
     scripted_model.when(has_result("nobody approved it in time"), Replies.text("Nobody was there."))
     scripted_model.when(says("999*1"), Replies.tool("calculator__calculate", {"expression": "999*1"}))
@@ -40,7 +39,6 @@ async def test_question_that_nobody_answers_expires_closed(tmp_path: Path, scrip
         assert types.count("approval.resolved") == 1
 
 
-@pytest.mark.exhaustive
 async def test_open_question_is_answered_after_a_restart(tmp_path: Path, scripted_model: ScriptedModel) -> None:
     scripted_model.when(has_result("1998"), Replies.text("It is 1998."))
     scripted_model.when(says("999*2"), Replies.tool("calculator__calculate", {"expression": "999*2"}))

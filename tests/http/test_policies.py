@@ -18,7 +18,6 @@ async def put(admin: httpx.AsyncClient, *rules: Json, **more: object) -> httpx.R
     return await admin.put("/v1/policies", json={"policies": {"rules": [ADMINS, *rules]}, **more})
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
 async def test_policies_are_live_at_once_versioned_and_survive_a_restart(model: ScriptedModel, tmp_path: Path) -> None:
     settings = build_settings(tmp_path, model.base_url)

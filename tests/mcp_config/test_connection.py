@@ -65,7 +65,6 @@ async def test_names_are_made_safe_and_calls_go_to_the_original_name() -> None:
         assert hidden.description == "Zerowidth text."
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize(("mode", "tools"), [("pages", 500), ("same-page", 3)])
 async def test_endless_pages_end_at_the_cap(mode: str, tools: int) -> None:
     async with open_rig(chaos("long", mode)) as rig:

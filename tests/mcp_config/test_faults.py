@@ -41,14 +41,13 @@ async def test_f06_crash_in_a_call_is_an_error_within_a_second_and_the_server_co
         assert rig.ledger.entries[:2] == ["started sick__act", "error sick__act"]
 
 
-@pytest.mark.exhaustive
 async def test_f07_hanging_call_times_out_and_its_whole_process_group_is_gone() -> None:
-    async with open_rig(chaos("sick", "hang"), chaos("well"), policies=hurried("sick__act", 2)) as rig:
+    async with open_rig(chaos("sick", "hang"), chaos("well"), policies=hurried("sick__act", 0.5)) as rig:
         groups = find_groups("hang")
         assert groups
         began = time.monotonic()
         result = await rig.call("sick__act")
-        assert 2 <= time.monotonic() - began < 3
+        assert 0.5 <= time.monotonic() - began < 1.5
         assert (result.status, result.error_code) == ("timeout", "timeout")
         await assert_healthy(rig)
         await until(lambda: not members(groups))
@@ -148,17 +147,16 @@ async def test_talkative_start_does_no_harm(mode: str) -> None:
         assert (await rig.call("loud__echo", text="heard")).content == "heard"
 
 
-@pytest.mark.exhaustive
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", ["stubborn", "grandchild", "hang"])
-async def test_stop_leaves_no_process_within_ten_seconds(mode: str) -> None:
-    async with open_rig(chaos("sick", mode)) as rig:
-        groups = find_groups(mode)
-        hanging = asyncio.ensure_future(rig.call("sick__act"))
-        await until(lambda: rig.ledger.entries == ["started sick__act"])
+async def test_stop_leaves_no_process_within_ten_seconds() -> None:
+    modes = ("stubborn", "grandchild", "hang")
+    async with open_rig(*(chaos(mode, mode) for mode in modes)) as rig:
+        groups = {group for mode in modes for group in find_groups(mode)}
+        assert len(groups) == len(modes)
+        hanging = [asyncio.ensure_future(rig.call(f"{mode}__act")) for mode in modes]
+        await until(lambda: rig.ledger.entries == [f"started {mode}__act" for mode in modes])
         began = time.monotonic()
     assert time.monotonic() - began < 10
-    assert (await hanging).error_code == "server_lost"
+    assert [(await call).error_code for call in hanging] == ["server_lost"] * len(modes)
     await until(lambda: not members(groups))
 
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 
-import pytest
-
 from mcp_config.tools import ToolCall
 from tests.mcp_config.rig import chaos, open_rig
 
@@ -22,7 +20,6 @@ class Cellar:
         return f"art_{number}"
 
 
-@pytest.mark.exhaustive
 async def test_result_over_the_cap_is_kept_whole_and_its_ends_are_shown() -> None:
     cellar = Cellar()
     async with open_rig(chaos("big", "big"), artifacts=cellar) as rig:
@@ -65,7 +62,6 @@ async def test_what_is_no_text_is_kept_and_named_in_its_place() -> None:
     ]
 
 
-@pytest.mark.exhaustive
 async def test_what_cannot_be_kept_is_not_promised() -> None:
     cellar = Cellar(most=3)
     async with open_rig(chaos("odd", "mixed"), chaos("big", "big"), artifacts=cellar) as rig:

@@ -139,7 +139,6 @@ async def test_odd_results_become_something_a_model_can_use(mode: str, expected:
         assert await rig.call("odd__act") == expected
 
 
-@pytest.mark.exhaustive
 async def test_big_result_is_cut_to_head_and_tail() -> None:
     async with open_rig(chaos("big", "big")) as rig:
         result = await rig.call("big__act")
