@@ -43,7 +43,7 @@ def _not_blank(text: str) -> str:
 Prose = Annotated[str, AfterValidator(_not_blank), Field(min_length=1)]
 """Text that somebody reads: never only spaces."""
 Words = Annotated[Prose, Field(json_schema_extra={"pattern": r"\S"})]
-"""… which its JSON schema says too. Of long texts it does not: who makes 20,000 characters by a pattern never ends."""
+"""Prose whose JSON schema says that it is not blank. Long texts do without: nobody can generate them from a pattern."""
 
 
 class _Strict(BaseModel):

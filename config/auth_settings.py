@@ -102,8 +102,8 @@ class AuthSettings(BaseSettings):
                 raise ValueError(f"JWT_SECRET is shorter than {_SHORTEST_SECRET} bytes: it could be guessed")
             fitting = SHARED_ALGORITHMS if self.jwt_secret else PUBLIC_ALGORITHMS
             if not self.jwt_algorithms or not fitting.issuperset(self.jwt_algorithms):
-                kind = "JWT_SECRET goes with" if self.jwt_secret else "JWT_JWKS_URL goes with"
-                raise ValueError(f"JWT_ALGORITHMS: {kind} {', '.join(sorted(fitting))} only")
+                source = "JWT_SECRET" if self.jwt_secret else "JWT_JWKS_URL"
+                raise ValueError(f"JWT_ALGORITHMS: {source} goes with {', '.join(sorted(fitting))} only")
         return self
 
 

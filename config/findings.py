@@ -14,7 +14,7 @@ class Finding:
     end: int
     instead: str
     since: int
-    """Where that begins by which it was known, such as the name of a field: that is shown."""
+    """Where what gave it away begins, such as the name of a field: that much is shown."""
 
 
 def replaced(text: str, findings: Iterable[Finding], start: int = 0, end: int | None = None) -> str:

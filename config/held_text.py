@@ -26,8 +26,8 @@ class HeldText:
         """Returns what can be shown now."""
         text, start = self._before + self._held + piece, len(self._before)
         found = self._redactor.find(text, self._kinds, fields=self._fields, start=start)
-        opened = self._redactor.open_at(text, self._kinds, fields=self._fields, start=start)
-        end = _before_what_reaches_over(opened, found)
+        undecided = self._redactor.undecided_from(text, self._kinds, fields=self._fields, start=start)
+        end = _before_what_reaches_over(undecided, found)
         if len(text) - end > self._most:
             return self._let_go_of_much(text, end, found)
         return self._let_go(text, end, found)

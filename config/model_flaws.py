@@ -12,7 +12,9 @@ from config.wording import complaint, expectation, kind, quoted
 
 
 @dataclass(frozen=True)
-class Finding:
+class Misfit:
+    """What pydantic says of one place, for one of the shapes it tried there."""
+
     path: KeyPath
     value: JsonValue
     in_union: bool
@@ -28,20 +30,20 @@ class Flaw:
 
 def find_flaws(root: JsonValue, errors: Iterable[ErrorDetails]) -> list[Flaw]:
     """Returns one flaw per place that is wrong, each in few words."""
-    return [Flaw(path, describe(found)) for path, found in group_findings(root, errors)]
+    return [Flaw(path, describe(found)) for path, found in group_misfits(root, errors)]
 
 
-def group_findings(root: JsonValue, errors: Iterable[ErrorDetails]) -> list[tuple[KeyPath, list[Finding]]]:
+def group_misfits(root: JsonValue, errors: Iterable[ErrorDetails]) -> list[tuple[KeyPath, list[Misfit]]]:
     """Returns what is wrong by place; what a mistake deeper inside says better is left out."""
-    found = [_finding(root, details) for details in errors]
-    telling = [finding for finding in found if not _is_explained(finding, found)]
-    return [(path, list(group)) for path, group in groupby(telling, key=lambda finding: finding.path)]
+    found = [_misfit(root, details) for details in errors]
+    telling = [misfit for misfit in found if not _is_explained(misfit, found)]
+    return [(path, list(group)) for path, group in groupby(telling, key=lambda misfit: misfit.path)]
 
 
-def describe(findings: Sequence[Finding]) -> str:
+def describe(misfits: Sequence[Misfit]) -> str:
     """Returns in few words what is wrong at one place."""
-    first = findings[0]
-    expected = [text for finding in findings if (text := expectation(finding.error))]
+    first = misfits[0]
+    expected = [text for misfit in misfits if (text := expectation(misfit.error))]
     if not expected:
         return complaint(first.error)
     if first.error["type"] == "literal_error":
@@ -49,7 +51,7 @@ def describe(findings: Sequence[Finding]) -> str:
     return f"expected {' or '.join(dict.fromkeys(expected))}, got {kind(first.value)}"
 
 
-def _finding(root: JsonValue, error: ErrorDetails) -> Finding:
+def _misfit(root: JsonValue, error: ErrorDetails) -> Misfit:
     value, path, skipped = root, list[str | int](), 0
     for part in error["loc"]:
         children = _children(value)
@@ -59,8 +61,8 @@ def _finding(root: JsonValue, error: ErrorDetails) -> Finding:
         else:
             skipped += 1  # pydantic names the union's member it tried; the value has no such key
     if error["type"] == "missing" and error["loc"]:
-        return Finding((*path, error["loc"][-1]), None, skipped > 1, error)
-    return Finding(tuple(path), value, skipped > 0, error)
+        return Misfit((*path, error["loc"][-1]), None, skipped > 1, error)
+    return Misfit(tuple(path), value, skipped > 0, error)
 
 
 def _children(value: JsonValue) -> Mapping[str | int, JsonValue]:
@@ -69,9 +71,9 @@ def _children(value: JsonValue) -> Mapping[str | int, JsonValue]:
     return dict(enumerate(value)) if isinstance(value, list) else {}
 
 
-def _is_explained(finding: Finding, found: Iterable[Finding]) -> bool:
+def _is_explained(misfit: Misfit, found: Iterable[Misfit]) -> bool:
     """Tells whether a mistake deeper inside says it better: `model[1]` is wrong, not that `model` is a list."""
-    return finding.in_union and any(
-        other.in_union and len(other.path) > len(finding.path) and other.path[: len(finding.path)] == finding.path
+    return misfit.in_union and any(
+        other.in_union and len(other.path) > len(misfit.path) and other.path[: len(misfit.path)] == misfit.path
         for other in found
     )

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from config.errors import Mistake
 from config.key_path import KeyPath, shown_key
-from config.model_flaws import Finding, describe, group_findings
+from config.model_flaws import Misfit, describe, group_misfits
 from config.wording import suggestion
 from config.yaml_document import Document
 
@@ -20,16 +20,16 @@ def build_mistakes(document: Document, model: type[BaseModel], error: Validation
     schema = model.model_json_schema()
     mistakes = [
         Mistake(document.source, document.line(path), shown_key(path), _detail(group, schema))
-        for path, group in group_findings(document.value, error.errors(include_url=False))
+        for path, group in group_misfits(document.value, error.errors(include_url=False))
     ]
     return sorted(mistakes, key=lambda mistake: mistake.line or 0)
 
 
-def _detail(findings: Sequence[Finding], schema: _Schema) -> str:
-    first = findings[0]
+def _detail(misfits: Sequence[Misfit], schema: _Schema) -> str:
+    first = misfits[0]
     if first.error["type"] == "extra_forbidden":
         return f"unknown key{suggestion(str(first.path[-1]), _known_keys(schema, first.path[:-1]))}"
-    return describe(findings)
+    return describe(misfits)
 
 
 def _known_keys(schema: _Schema, path: KeyPath) -> set[str]:

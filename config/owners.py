@@ -3,7 +3,9 @@
 from typing import Final
 
 LONGEST_OWNER: Final = 200
-RESERVED: Final = frozenset({"open-agent", "command-line"})
+PRODUCT: Final = "open-agent"
+COMMAND_LINE: Final = "command-line"
+RESERVED: Final = frozenset({PRODUCT, COMMAND_LINE})
 """Whom the audit names where no client asked: nobody signs in as one of these."""
 
 

@@ -60,8 +60,8 @@ class Redactor:
     def know(self, source: str, secrets: Iterable[str]) -> None:
         """Takes these secrets for all that is known of the source, in the place of those it had before."""
         self._sources[source] = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
-        secret = {secret for each in self._sources.values() for secret in each}
-        known = [each for each in secret if self._words_too or not _WORD.fullmatch(each)]
+        distinct = {secret for known in self._sources.values() for secret in known}
+        known = [each for each in distinct if self._words_too or not _WORD.fullmatch(each)]
         # the longest first: a secret may contain another
         forms = sorted({form for each in known for form in build_forms(each)}, key=lambda form: (-len(form), form))
         marks = sorted({mark for each in known for mark in build_marks(each)})
@@ -95,7 +95,7 @@ class Redactor:
 
     def content(self, content: bytes) -> bytes:
         """Returns a file without the known secrets."""
-        found = self.open_bytes(text := content.decode("latin-1")).go_on(len(text))
+        found = self.passage_of_bytes(text := content.decode("latin-1")).go_on(len(text))
         return replaced(text, found).encode("latin-1") if found else content
 
     def find(
@@ -104,17 +104,19 @@ class Redactor:
         """Looks through the text from `start` on; what stands before it is seen, and left alone."""
         if len(text) <= _SHORT and not self._may_hold(text, frozenset(kinds), fields=fields):
             return []
-        return self.open(text, kinds, fields=fields, start=start).go_on(len(text))
+        return self.passage(text, kinds, fields=fields, start=start).go_on(len(text))
 
-    def open(self, text: str, kinds: Collection[Redaction] = (), *, fields: bool = False, start: int = 0) -> Passage:
+    def passage(self, text: str, kinds: Collection[Redaction] = (), *, fields: bool = False, start: int = 0) -> Passage:
         """Returns a way through the text, for who has no time to look through all of it at once."""
         return Passage(text, (self._known, *_build_sought(frozenset(kinds), fields=fields)), start)
 
-    def open_bytes(self, content: str) -> Passage:
+    def passage_of_bytes(self, content: str) -> Passage:
         """Returns a way through a file, each of whose bytes is given as one character."""
         return Passage(content, [self._known_in_bytes])
 
-    def open_at(self, text: str, kinds: Collection[Redaction] = (), *, fields: bool = False, start: int = 0) -> int:
+    def undecided_from(
+        self, text: str, kinds: Collection[Redaction] = (), *, fields: bool = False, start: int = 0
+    ) -> int:
         """Returns where what may yet become a finding begins, if more text follows; the text's end if nothing may."""
         place, kinds = self._beginning_at(text, start), frozenset(kinds)
         together = _build_together(kinds, fields=fields)

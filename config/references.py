@@ -18,8 +18,7 @@ class UndefinedVariable(LookupError):
 def expand(text: str, variables: Mapping[str, str], *, users: bool = False) -> str:
     """Returns the text with its references filled. Values are taken as they are: nothing in them is expanded again.
 
-    A bare `$NAME` stays: dollar signs in passwords are never touched. With `users`, so does
-    `${user:NAME}`.
+    A bare `$NAME` stays: dollar signs in passwords are never touched. So does `${user:NAME}` with `users`.
 
     Raises:
         UndefinedVariable: a variable is not defined and has no default, or the reference is not one we know.

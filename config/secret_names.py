@@ -17,14 +17,14 @@ def names_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-_WORDS: Final = "".join(
-    f"|(?<={word})"
+_WORDS: Final = "|".join(
+    f"(?<={word})"
     for word in (
         *("password", "passwd", "passphrase", "secret", "token", "authorization", "cookie", "dsn"),
         *("credential", "credentials", "apikey", "accesskey", "privatekey", "secretkey"),
         *("api[_-]key", "access[_-]key", "private[_-]key", "secret[_-]key"),
     )
-)[1:]
+)
 _FIELD: Final = (
     rf"(?=[\w-]{{3,60}}+(?<=[delnsty])(?:{_WORDS}))"
     r"(?![\w-]{0,40}(?:page|next|continuation|sync|cursor|max)[\w-]{0,20}token)[\w-]{3,60}+"

@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from config import owners
 from config.api_keys import ApiKey, Role
 from config.errors import ConfigError
 from config.exposure import SHORTEST_KEY, find_weakness, is_loopback
@@ -31,9 +32,9 @@ class Principal:
     """What its token is limited to; None is all that the role may."""
 
 
-PRODUCT: Final = Principal("open-agent", "service")
+PRODUCT: Final = Principal(owners.PRODUCT, "service")
 """Who does what nobody asked for."""
-COMMAND_LINE: Final = Principal("command-line", "admin")
+COMMAND_LINE: Final = Principal(owners.COMMAND_LINE, "admin")
 """Who works on the database itself: whoever may read its files."""
 
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from config.json_pointer import build_pointer
-from config.model_flaws import describe, group_findings
+from config.model_flaws import describe, group_misfits
 from server.errors import CHALLENGE, HTTP_STATUS, ApiError, NotFound
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -147,7 +147,7 @@ def _flaws_of_body(body: JsonValue, found: Sequence[ErrorDetails]) -> list[Flaw]
     inside = [ErrorDetails(**{**each, "loc": each["loc"][1:]}) for each in found if each["loc"][0] == "body"]
     return [
         Flaw(pointer=build_pointer(path), detail=_message(group[0].error) if len(group) == 1 else describe(group))
-        for path, group in group_findings(body, inside)
+        for path, group in group_misfits(body, inside)
     ]
 
 

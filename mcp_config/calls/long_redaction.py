@@ -54,12 +54,12 @@ class LongRedaction:
     async def content(self, content: bytes) -> bytes:
         """Returns a file without the known secrets."""
         text, changed = content.decode("latin-1"), list[Finding]()
-        async for found in self._walk(text, self._redactor.open_bytes(text)):
+        async for found in self._walk(text, self._redactor.passage_of_bytes(text)):
             changed += found
         return replaced(text, changed).encode("latin-1") if changed else content
 
     async def _text(self, text: str, *, fields: bool = False) -> str:
-        passage, parts, done = self._redactor.open(text, self._kinds, fields=fields), list[str](), 0
+        passage, parts, done = self._redactor.passage(text, self._kinds, fields=fields), list[str](), 0
         async for found in self._walk(text, passage):
             if found:
                 parts.append(replaced(text, found, done, found[-1].end))
@@ -93,7 +93,7 @@ class LongRedaction:
         """Returns those in which something may be. No pattern needs what stands in another line."""
         joined, doubtful = "\n".join(texts), set[int]()
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
-        async for found in self._walk(joined, self._redactor.open(joined, self._kinds)):
+        async for found in self._walk(joined, self._redactor.passage(joined, self._kinds)):
             for each in found:
                 doubtful.update(range(bisect_right(starts, each.since) - 1, bisect_right(starts, each.end - 1)))
         return [texts[place] for place in sorted(doubtful)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from config.api_keys import Role
+from config.owners import PRODUCT
 from mcp_config.audit import Audit, AuditEntry, Unaudited
 from mcp_config.definitions.definition import Definition
 from mcp_config.definitions.pins import Lock, Pin, build_pin, load_lock, write_lock
@@ -25,8 +26,6 @@ _MAX_PINS: Final = 1000
 """Of one server: what shows ever new tools fills neither memory nor disk."""
 _RETRY_SECONDS: Final = 5.0
 CHANGED: Final = "the definition has changed since it was approved, and an admin has to approve it (tools diff)"
-_NOBODY: Final = "open-agent"
-"""Who the audit says put a tool aside."""
 
 _log = logging.getLogger(__name__)
 
@@ -131,7 +130,7 @@ class Quarantine:
             _log.warning("the definition of the tool %s %s", change.tool, "; ".join(change.suspicions))
         if change.kind == "changed":
             _log.warning("the tool %s is not offered: its definition has changed; see tools diff", change.tool)
-            self._to_record.append(_build_entry(change, _NOBODY, "service", "tool.quarantine", "changed"))
+            self._to_record.append(_build_entry(change, PRODUCT, "service", "tool.quarantine", "changed"))
             self._due.set()
 
     # ------------------------------------------------------------------ what people ask

@@ -161,7 +161,7 @@ def test_a_text_in_pieces_is_redacted_like_the_whole(text: str, cuts: list[int])
     seams=st.lists(st.integers(0, 400), max_size=12),
 )
 def test_a_text_gone_through_in_pieces_shows_what_the_whole_does(text: str, seams: list[int]) -> None:
-    passage = REDACTOR.open(text, KINDS, fields=True)
+    passage = REDACTOR.passage(text, KINDS, fields=True)
     found = [finding for seam in [*sorted(seams), len(text)] for finding in passage.go_on(min(seam, len(text)))]
     assert found == find_in_whole(text)
     assert replaced(text, found) == REDACTOR.text(text, KINDS, fields=True)
