@@ -14,7 +14,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.endpoint import Endpoint
 from mcp_config.gateway.face import Face, UnknownServer
-from mcp_config.gateway.visit import CALLER
+from mcp_config.gateway.visit import CALLER, Sessions
 from mcp_config.registry import ToolRegistry
 from mcp_config.tools import Caller
 
@@ -59,7 +59,8 @@ class Gateway:
 async def open_gateway(registry: ToolRegistry, duties: Duties, lock: Lock, version: str) -> AsyncIterator[Gateway]:
     """Yields the gateway to all servers of the registry; its sessions end with it."""
     names: list[str | None] = [None, *(connection.config.name for connection in registry.connections)]
-    endpoints = {name: Endpoint(Face(registry, name), duties, version) for name in names}
+    sessions: list[Sessions] = []
+    endpoints = {name: Endpoint(Face(registry, name), duties, version, sessions) for name in names}
     managers = {name: _build_manager(endpoint, lock) for name, endpoint in endpoints.items()}
     with contextlib.ExitStack() as stack:
         for endpoint in endpoints.values():

@@ -22,9 +22,9 @@ _TELL_SECONDS: Final = 5.0
 
 
 class Endpoint(Server[Any, Any]):  # Any: the SDK's types for its lifespan's value and its transport's request
-    def __init__(self, face: Face, duties: Duties, version: str) -> None:
+    def __init__(self, face: Face, duties: Duties, version: str, everywhere: list[Sessions]) -> None:
         super().__init__(face.server or "open-agent", version)
-        self.face, self._sessions = face, Sessions()
+        self.face, self._sessions = face, Sessions(everywhere=everywhere)
         self._telling: set[asyncio.Task[None]] = set()
         tools, passing = Tools(face, self._sessions, duties), Passing(face, self._sessions, duties)
         answers: dict[type, Answer] = {

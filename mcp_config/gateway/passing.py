@@ -1,14 +1,15 @@
 """What is passed on beside tools: resources, prompts, completion, log levels. Lists are free, reading is governed."""
 
-from typing import Final
+from typing import Final, cast
 
 from mcp import McpError, types
 from pydantic import JsonValue
 
 from config.ids import new_id
+from mcp_config.definitions.presentation import clean_words
 from mcp_config.errors import ToolError
 from mcp_config.gateway.calling import Duties
-from mcp_config.gateway.client import LEVELS, Context, open_client
+from mcp_config.gateway.client import Context, open_client
 from mcp_config.gateway.face import Face
 from mcp_config.gateway.visit import Sessions, build_answer, build_error, caller_of, refuse
 from mcp_config.tools import JsonObject, ToolCall, ToolResult
@@ -36,7 +37,7 @@ class Passing:
     ) -> types.ServerResult:
         await self._face.settled()
         if self._face.server is not None:  # its own pages
-            return build_answer(await self._ask(self._face.connections[0], method, _plain(params)))
+            return self._listed(await self._ask(self._face.connections[0], method, _plain(params)))
         found: list[JsonValue] = []
         for connection in self._face.offering(ability):
             try:
@@ -46,7 +47,11 @@ class Passing:
                 ]
             except ToolError:
                 continue  # a sick server takes nothing from the others
-        return build_answer({key: found})
+        return self._listed({key: found})
+
+    def _listed(self, raw: JsonObject) -> types.ServerResult:
+        """What a server says of its resources and prompts may hold its own secrets, and what nobody sees."""
+        return build_answer(cast(JsonObject, self._duties.redactor.value(clean_words(raw))))
 
     # ------------------------------------------------------------------ reading
     async def read_resource(self, request: types.ReadResourceRequest, context: Context) -> types.ServerResult:
@@ -94,8 +99,11 @@ class Passing:
 
     async def unsubscribe(self, request: types.UnsubscribeRequest, context: Context) -> types.ServerResult:
         uri = str(request.params.uri)
-        self._sessions.subscribed.get(context.session, set()).discard(uri)
-        if self._sessions.wanting(uri):
+        own = self._sessions.subscribed.get(context.session, set())
+        if uri not in own:  # it is others' then, or nobody's
+            return build_answer({})
+        own.discard(uri)
+        if self._sessions.is_wanted(uri):
             return build_answer({})
         home = await self._face.get_home(uri)
         home.standing.pop(uri, None)
@@ -104,7 +112,7 @@ class Passing:
     async def set_level(self, request: types.SetLevelRequest, context: Context) -> types.ServerResult:
         """A server has one level for all: the finest that somebody wants. What is too fine for others ends here."""
         self._sessions.levels[context.session] = request.params.level
-        wanted: JsonObject = {"level": min(self._sessions.levels.values(), key=LEVELS.index)}
+        wanted: JsonObject = {"level": self._sessions.finest_level()}
         for connection in self._face.offering("logging"):
             connection.standing[_LEVEL] = ("logging/setLevel", wanted)
             try:

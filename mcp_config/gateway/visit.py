@@ -12,7 +12,7 @@ from mcp.server.session import ServerSession
 
 from config.redaction import Redactor
 from mcp_config.errors import RemoteError, ToolError
-from mcp_config.gateway.client import Context
+from mcp_config.gateway.client import LEVELS, Context
 from mcp_config.tools import Caller, JsonObject, ToolResult
 
 CALLER: Final = "open_agent.caller"
@@ -30,6 +30,11 @@ class Sessions:
 
     levels: WeakKeyDictionary[ServerSession, str] = field(default_factory=WeakKeyDictionary)
     subscribed: WeakKeyDictionary[ServerSession, set[str]] = field(default_factory=WeakKeyDictionary)
+    everywhere: list["Sessions"] = field(default_factory=list)
+    """Those of all addresses, these among them: behind them are the same servers."""
+
+    def __post_init__(self) -> None:
+        self.everywhere.append(self)
 
     def meet(self, session: ServerSession) -> None:
         self.levels.setdefault(session, _DEFAULT_LEVEL)
@@ -39,6 +44,14 @@ class Sessions:
 
     def wanting(self, uri: str) -> list[ServerSession]:
         return [session for session, uris in self.subscribed.items() if uri in uris]
+
+    def is_wanted(self, uri: str) -> bool:
+        """Tells whether anybody wants to hear of the resource, at whatever address."""
+        return any(each.wanting(uri) for each in self.everywhere)
+
+    def finest_level(self) -> str:
+        """Returns the level of logs that is enough for everybody."""
+        return min((level for each in self.everywhere for level in each.levels.values()), key=LEVELS.index)
 
 
 def caller_of(context: Context) -> Caller:

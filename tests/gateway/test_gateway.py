@@ -233,6 +233,13 @@ async def test_changes_are_told_to_whom_they_concern(served: Served) -> None:
         await peer.call("complete__grow")
         await until(lambda: "notifications/tools/list_changed" in other.notices)
         assert "notifications/resources/updated" not in other.notices
+        # who wants no more to hear of it, or never did, takes it from nobody else
+        async with open_peer(served, OTHER_KEY, "/mcp/complete") as aside:
+            await aside.session.unsubscribe_resource(AnyUrl("test://watched-resource"))
+            await aside.session.subscribe_resource(AnyUrl("test://watched-resource"))
+            await aside.session.unsubscribe_resource(AnyUrl("test://watched-resource"))
+        await peer.call("complete__touch", uri="test://watched-resource")
+        await until(lambda: peer.notices.count("notifications/resources/updated") == 2)
         assert set(await other.names()) - set(before) == {"complete__grown_0"}
 
 
@@ -258,3 +265,9 @@ async def test_a_servers_secret_is_in_nothing_that_it_sends_to_a_client(served: 
         with pytest.raises(McpError) as error:
             await peer.session.read_resource(AnyUrl(f"other://{CANARY}"))
         assert CANARY not in f"{result.model_dump_json()} {peer.asked} {error.value}"
+        async with open_peer(served, USER_KEY) as everywhere:
+            for session in (peer.session, everywhere.session):
+                resources, prompts = (await session.list_resources()).resources, (await session.list_prompts()).prompts
+                said = [(each.name, each.description) for each in resources]
+                said += [(each.name, each.description) for each in prompts]
+                assert [words for name, words in said if "signed" in name] == [f"By {HIDDEN}"] * 2

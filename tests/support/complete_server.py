@@ -29,6 +29,12 @@ def strings(*names: str) -> Json:
     return {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": list(names)}
 
 
+def signed(uri: str) -> Json:
+    """Describes what tells more of its server than it should, in words with something that nobody sees."""
+    by = os.environ.get("COMPLETE_API_TOKEN")
+    return {"uri": uri, "name": "signed", "description": f"By\u200b {by}", "mimeType": "text/plain"}
+
+
 class Failure(Exception):
     """A JSON-RPC error to answer with."""
 
@@ -44,6 +50,7 @@ class Server:
         self.cancelled: dict[object, threading.Event] = {}
         self.held: list[str] = []
         self.level = "info"
+        self.watched: set[object] = set()
         self.grown = 0
         self.asked = 0
 
@@ -83,7 +90,9 @@ class Server:
             "initialize": self.initialize,
             "tools/list": lambda *_: {"tools": self.tools()},
             "tools/call": self.call,
-            "resources/list": lambda *_: {"resources": OFFERS["resources"]},
+            "resources/list": lambda *_: {"resources": [*OFFERS["resources"], signed("test://signed")]},
+            "resources/subscribe": self.watch,
+            "resources/unsubscribe": self.unwatch,
             "resources/templates/list": lambda *_: {"resourceTemplates": OFFERS["templates"]},
             "resources/read": lambda asked, _: {"contents": [self.read(str(asked["uri"]))]},
             "prompts/list": self.prompts,
@@ -119,7 +128,16 @@ class Server:
     def prompts(self, params: Json, number: object) -> Json:
         """In two pages."""
         prompts = OFFERS["prompts"]
-        return {"prompts": prompts[2:]} if params.get("cursor") else {"prompts": prompts[:2], "nextCursor": "more"}
+        first = [signed("test://signed"), *prompts[:2]]
+        return {"prompts": prompts[2:]} if params.get("cursor") else {"prompts": first, "nextCursor": "more"}
+
+    def watch(self, params: Json, number: object) -> Json:
+        self.watched.add(params["uri"])
+        return {}
+
+    def unwatch(self, params: Json, number: object) -> Json:
+        self.watched.discard(params["uri"])
+        return {}
 
     def read(self, uri: str) -> Json:
         if uri == "test://static-binary":
@@ -231,7 +249,8 @@ class Server:
         return "let go"
 
     def touch(self, arguments: Json, meta: Json, number: object) -> str:
-        self.notify("resources/updated", uri=arguments["uri"])
+        if arguments["uri"] in self.watched:
+            self.notify("resources/updated", uri=arguments["uri"])
         return "touched"
 
     def grow(self, arguments: Json, meta: Json, number: object) -> str:
