@@ -92,6 +92,10 @@ class Settings(AuthSettings):
     """The names by which MCP clients may reach `/mcp`, with any port; `host` is always one."""
     mcp_allowed_origins: Names = Field(["http://localhost", "http://127.0.0.1"])
     """The web pages from which browsers may reach `/mcp`, with any port."""
+    mcp_sessions_per_caller: int = Field(default=100, gt=0)
+    """Sessions that one caller may have open at `/mcp`; one more is answered 429."""
+    mcp_session_idle_seconds: float = Field(default=1800, gt=0, le=604_800)
+    """Seconds after which a session at `/mcp` that its client does not use ends."""
 
     # Where it keeps things
     data_dir: FilePath = Path("data")

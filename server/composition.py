@@ -38,7 +38,7 @@ from server.engine.memory_store import open_memory_store
 from server.engine.sole_use import open_sole_use
 from server.engine.summarizer import open_summarizer
 from server.engine.sweeping import build_keep_for, open_sweeping
-from server.gateway import build_lock
+from server.gateway import build_terms
 from server.guarding import build_user_credentials, open_guards
 from server.identity.credentials import Credentials, open_credentials
 from server.keys import load_api_keys
@@ -206,7 +206,7 @@ async def _open_work(ground: _Ground, tooling: _Tooling, staff: _Staff) -> Async
 @asynccontextmanager
 async def _open_gateway(ground: _Ground, tooling: _Tooling, work: _Work) -> AsyncIterator[Gateway]:
     duties = Duties(work.ledger, tooling.guards.audit, work.approving.question, ground.redactor)
-    async with open_gateway(tooling.registry, duties, build_lock(ground.settings), VERSION) as gateway:
+    async with open_gateway(tooling.registry, duties, build_terms(ground.settings), VERSION) as gateway:
         yield gateway
 
 

@@ -16,7 +16,8 @@ from mcp_config.entries.server_config import ServerConfig
 from mcp_config.entries.server_variables import build_variables
 from mcp_config.entries.servers_file import load_servers
 from mcp_config.gateway.calling import Duties
-from mcp_config.gateway.door import Gateway, Lock, open_gateway
+from mcp_config.gateway.door import Gateway, open_gateway
+from mcp_config.gateway.terms import Terms
 from mcp_config.guards import Guards
 from mcp_config.inventory import Deadlines
 from mcp_config.registry import ToolRegistry, open_registry
@@ -67,12 +68,15 @@ def load_gateway_configuration(settings: Settings) -> GatewayConfiguration:
     )
 
 
-def build_lock(settings: Settings) -> Lock:
-    """Returns by which names, and from which pages, `/mcp` may be reached."""
+def build_terms(settings: Settings) -> Terms:
+    """Returns by which names, from which pages and how often at a time `/mcp` may be reached."""
     wildcards = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
     own = () if settings.host in wildcards else (settings.host,)
     hosts = _with_any_port([*settings.mcp_allowed_hosts, *own])
-    return Lock(hosts, _with_any_port(settings.mcp_allowed_origins), settings.max_body_bytes)
+    origins = _with_any_port(settings.mcp_allowed_origins)
+    return Terms(
+        hosts, origins, settings.max_body_bytes, settings.mcp_sessions_per_caller, settings.mcp_session_idle_seconds
+    )
 
 
 def _with_any_port(names: list[str]) -> list[str]:
@@ -99,7 +103,7 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         open_guards(settings, store, redactor) as guards,
         _open_tools(settings, configuration, guards) as tools,
         open_gateway(
-            tools, Duties(ToolLedger(store), guards.audit, redactor=redactor), build_lock(settings), VERSION
+            tools, Duties(ToolLedger(store), guards.audit, redactor=redactor), build_terms(settings), VERSION
         ) as gateway,
     ):
         user_credentials = build_user_credentials(settings, store)

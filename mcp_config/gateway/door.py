@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Final
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -11,9 +10,11 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 
+from mcp_config.gateway.admission import Admission, CountedSessions
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.endpoint import Endpoint
 from mcp_config.gateway.face import Face, UnknownServer
+from mcp_config.gateway.terms import Terms
 from mcp_config.gateway.visit import CALLER, Sessions
 from mcp_config.registry import ToolRegistry
 from mcp_config.tools import Caller
@@ -22,17 +23,6 @@ Message = MutableMapping[str, Any]  # Any: ASGI's own shapes
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _SESSION: Final = b"mcp-session-id"
-_MAX_SESSIONS: Final = 1000
-
-
-@dataclass(frozen=True)
-class Lock:
-    """What a request must show beside its key: browsers must not be led here by a name of their choice."""
-
-    hosts: Sequence[str]
-    """With `:*` for any port."""
-    origins: Sequence[str]
-    max_body: int
 
 
 class Gateway:
@@ -44,6 +34,7 @@ class Gateway:
 
         Raises:
             UnknownServer: there is none of this name.
+            TooManySessions: the caller has as many open as anyone may; nothing has been answered.
         """
         if (manager := self._managers.get(server)) is None:
             raise UnknownServer(server)
@@ -56,12 +47,15 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def open_gateway(registry: ToolRegistry, duties: Duties, lock: Lock, version: str) -> AsyncIterator[Gateway]:
+async def open_gateway(registry: ToolRegistry, duties: Duties, terms: Terms, version: str) -> AsyncIterator[Gateway]:
     """Yields the gateway to all servers of the registry; its sessions end with it."""
     names: list[str | None] = [None, *(connection.config.name for connection in registry.connections)]
     sessions: list[Sessions] = []
     endpoints = {name: Endpoint(Face(registry, name), duties, version, sessions) for name in names}
-    managers = {name: _build_manager(endpoint, lock) for name, endpoint in endpoints.items()}
+    guard, admission = _build_guard(terms), Admission(terms)
+    managers: dict[str | None, StreamableHTTPSessionManager] = {
+        name: CountedSessions(endpoint, guard, admission) for name, endpoint in endpoints.items()
+    }
     with contextlib.ExitStack() as stack:
         for endpoint in endpoints.values():
             stack.enter_context(_watching(endpoint, registry))
@@ -99,10 +93,7 @@ def _watching(endpoint: Endpoint, registry: ToolRegistry) -> Iterator[None]:
             connection.watchers.discard(endpoint.notice)
 
 
-def _build_manager(endpoint: Endpoint, lock: Lock) -> StreamableHTTPSessionManager:
-    guard = TransportSecuritySettings(
-        enable_dns_rebinding_protection=True, allowed_hosts=list(lock.hosts), allowed_origins=list(lock.origins)
-    )
-    return StreamableHTTPSessionManager(
-        endpoint, security_settings=guard, max_request_body_size=lock.max_body, max_sessions=_MAX_SESSIONS
+def _build_guard(terms: Terms) -> TransportSecuritySettings:
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True, allowed_hosts=list(terms.hosts), allowed_origins=list(terms.origins)
     )

@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from mcp_config.gateway.admission import TooManySessions
 from mcp_config.gateway.door import Gateway
 from mcp_config.gateway.face import UnknownServer
 from mcp_config.tools import Caller
@@ -16,6 +17,8 @@ from server.keys import Principal
 
 _PARSE_ERROR: Final = -32700
 """JSON-RPC's code."""
+_REFUSED: Final = -32000
+"""A code of the range that JSON-RPC leaves to servers."""
 
 
 class _Door:
@@ -31,11 +34,17 @@ class _Door:
                 receive = await _checked(receive)
             await gateway.handle(server, caller, scope, receive, send)
         except (Malformed, Invalid) as error:
-            told = {"code": _PARSE_ERROR, "message": str(error), "data": {"code": error.code}}
-            await JSONResponse({"jsonrpc": "2.0", "id": None, "error": told}, 400)(scope, receive, send)
+            await _refusal(400, _PARSE_ERROR, str(error), error.code)(scope, receive, send)
+        except TooManySessions as error:
+            await _refusal(429, _REFUSED, str(error), "too_many_sessions")(scope, receive, send)
         except UnknownServer:
             detail = "There is no MCP server of this name; GET /readyz lists those there are."
             raise NotFound("unknown_server", detail) from None
+
+
+def _refusal(status: int, number: int, words: str, code: str) -> JSONResponse:
+    error = {"code": number, "message": words, "data": {"code": code}}
+    return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status)
 
 
 async def _checked(receive: Receive) -> Receive:
