@@ -1,19 +1,18 @@
 """Tool policies as data: what `config/tool_policies.yaml` may say. Deciding by them is `mcp_config`'s work."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt
 
 from config.agents import Limits, Redaction
 from config.api_keys import ROLES, Role
+from config.policy_texts import Glob, Pointer, RateText
 from config.yaml_file import load_yaml
 
 Verdict = Literal["allow", "ask", "deny"]
 Tag = Literal["private_read", "untrusted_input", "external_send"]
 """What a tool lets a run do: read what is private, read what anybody may have written, send something out."""
-RateText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$")]
-"""Calls per time, such as `30/minute`."""
 
 
 class _Strict(BaseModel):
@@ -21,9 +20,9 @@ class _Strict(BaseModel):
 
 
 class Condition(_Strict):
-    """One test of one argument, found by its JSON pointer; all that are given must hold."""
+    """One test of one argument, found by its JSON pointer; all that are given must hold. With none it must be there."""
 
-    argument: str = Field(pattern=r"^(/[^/]*)+$")
+    argument: Pointer
     equals: JsonValue = None
     one_of: list[JsonValue] | None = None
     matches: str | None = None
@@ -34,11 +33,11 @@ class Condition(_Strict):
 class Rule(_Strict):
     """Who may call what. The strictest matching verdict wins: deny before ask before allow."""
 
-    match: str = Field(min_length=1)
+    match: Glob = Field(min_length=1)
     """A glob over `server__tool`."""
-    agents: list[str] = ["*"]
+    agents: list[Glob] = ["*"]
     """Globs over agent ids; a person who calls over REST is `-`."""
-    users: list[str] = ["*"]
+    users: list[Glob] = ["*"]
     """Globs over the names on whose behalf the call is made: a key's name, or a user of Open WebUI."""
     roles: list[Role] = list(ROLES)
     when: list[Condition] = []
@@ -70,9 +69,9 @@ class ToolSettings(_Strict):
 class CallerRates(_Strict):
     """How often one agent, and one user, may call tools, all tools together; the most specific glob decides."""
 
-    agents: dict[str, RateText] = {}
+    agents: dict[Glob, RateText] = {}
     """Keys are globs over agent ids."""
-    users: dict[str, RateText] = {}
+    users: dict[Glob, RateText] = {}
     """Keys are globs over the names on whose behalf calls are made."""
 
 
@@ -80,7 +79,7 @@ class ToolPolicies(_Strict):
     """The whole of `tool_policies.yaml`. A tool that no rule matches is denied."""
 
     rules: list[Rule] = []
-    tools: dict[str, ToolSettings] = {}
+    tools: dict[Glob, ToolSettings] = {}
     """Keys are globs over `server__tool`; `*` holds the defaults."""
     rates: CallerRates = CallerRates()
     limits: Limits = Limits()

@@ -41,7 +41,13 @@ def parse_document(source: str, text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise _invalid(source, line, f"is not YAML: {error.problem or error.context}") from None
+        # PyYAML takes a `*` for an alias, and what is wrong for the name that is missing.
+        hint = (
+            "; put text that begins with * or & in quotes"
+            if (error.context or "").endswith(("alias", "anchor"))
+            else ""
+        )
+        raise _invalid(source, line, f"is not YAML: {error.problem or error.context}{hint}") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _invalid(source, line, "holds a character that YAML does not allow") from None
@@ -56,7 +62,7 @@ def _refuse_fancy(source: str, text: str) -> None:
         if depth > _MAX_DEPTH:
             raise _invalid(source, line, f"is nested more than {_MAX_DEPTH} levels deep")
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
-            raise _invalid(source, line, "anchors (&) and aliases (*) are not taken here; write it out")
+            raise _invalid(source, line, "anchors (&) and aliases (*) are not taken here; write it out, or in quotes")
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             raise _invalid(source, line, "tags (!) are not taken here; put text in quotes")
 

@@ -152,6 +152,8 @@ def _flaws_of_body(body: JsonValue, found: Sequence[ErrorDetails]) -> list[Flaw]
 
 
 def _message(error: ErrorDetails) -> str:
+    if error["type"] == "extra_forbidden":
+        return "this is not known here"
     return error["msg"].removeprefix("Value error, ")
 
 

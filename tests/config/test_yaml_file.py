@@ -90,6 +90,24 @@ def test_a_mistake_under_a_glob_names_it_in_quotes(path: Path) -> None:
     ]
 
 
+def test_globs_rates_and_pointers_of_policies_say_what_they_want(path: Path) -> None:
+    text = """\
+rules:
+  - {match: "mail__[a", verdict: deny}
+  - {match: "[!a-c]__*", users: ["team[]]", "x[[]"], agents: ["sql[-agent"], verdict: deny}
+  - {match: "*", when: [{argument: url, matches: "[*"}], verdict: allow}
+tools: {"fetch__[*": {rate: 30 per minute}}
+"""
+    assert complaints(path, text, ToolPolicies) == [
+        "a.yaml:2: rules[0].match: the [ in 'mail__[a' is never closed; a set is [ab], the sign itself [[]",
+        "a.yaml:3: rules[1].agents[0]: the [ in 'sql[-agent' is never closed; a set is [ab], the sign itself [[]",
+        "a.yaml:4: rules[2].when[0].argument: expected a JSON pointer, such as /url or /to/0, got 'url'",
+        "a.yaml:5: tools[\"fetch__[*\"]: the [ in 'fetch__[*' is never closed; a set is [ab], the sign itself [[]",
+        'a.yaml:5: tools["fetch__[*"].rate: '
+        "expected calls per second, minute, hour or day, such as 30/minute, got '30 per minute'",
+    ]
+
+
 def test_a_rule_over_the_whole_file_names_its_place(path: Path) -> None:
     assert complaints(path, AGENTS + AGENTS.removeprefix("agents:\n")) == [
         "a.yaml:1: agent ids must be unique; given twice: general, router"
@@ -112,7 +130,12 @@ def test_a_rule_over_the_whole_file_names_its_place(path: Path) -> None:
         ("b: 2026-13-01", "a.yaml:1: b: month must be in 1..12; put text in quotes"),
         ("a: !!python/object/apply:os.system [x]", "a.yaml:1: tags (!) are not taken here; put text in quotes"),
         ("a: 1\nb: !x y", "a.yaml:2: tags (!) are not taken here; put text in quotes"),
-        ("a: &x 1\nb: *x", "a.yaml:1: anchors (&) and aliases (*) are not taken here; write it out"),
+        ("a: &x 1\nb: *x", "a.yaml:1: anchors (&) and aliases (*) are not taken here; write it out, or in quotes"),
+        (
+            "a: *",
+            "a.yaml:1: is not YAML: expected alphabetic or numeric character, but found '\\x00'; "
+            "put text that begins with * or & in quotes",
+        ),
         ("a: 1\n---\nb: 2", "a.yaml:2: is not YAML: but found another document"),
         ("a: 1\n\tb: 2", "a.yaml:2: is not YAML: found character '\\t' that cannot start any token"),
         ("a: 1\nb: \x01", "a.yaml:2: holds a character that YAML does not allow"),
@@ -126,7 +149,9 @@ def test_a_bomb_costs_nothing(path: Path) -> None:
     lol = "a: &a [x, x]\n" + "".join(
         f"{b}: &{b} [*{a}, *{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
     )
-    assert complaints(path, lol) == ["a.yaml:1: anchors (&) and aliases (*) are not taken here; write it out"]
+    assert complaints(path, lol) == [
+        "a.yaml:1: anchors (&) and aliases (*) are not taken here; write it out, or in quotes"
+    ]
     assert complaints(path, "[" * 100_000) == ["a.yaml:1: is nested more than 40 levels deep"]
 
 

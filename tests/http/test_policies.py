@@ -54,6 +54,8 @@ async def test_policies_are_live_at_once_versioned_and_survive_a_restart(model: 
         ({"rules": [{"match": "*", "verdict": "deny", "moon": 1}]}, "/policies/rules/0/moon"),
         ({"tools": {"time__*": {"rate": "many"}}}, "/policies/tools/time__*/rate"),
         ({"rates": {"users": {"*": "0/minute"}}}, "/policies/rates/users/*"),
+        ({"rules": [{"match": "mail__[a", "verdict": "deny"}]}, "/policies/rules/0/match"),
+        ({"tools": {"time__[": {}}}, "/policies/tools/time__["),
     ],
 )
 async def test_mistakes_are_pointed_at_and_change_nothing(
