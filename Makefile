@@ -20,7 +20,7 @@ bin := .venv/bin
 pytest := $(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
 studio_port := $(or $(PORT),2024)
 studio_url := http://127.0.0.1:$(studio_port)
-lock := $(bin)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+lock := $(bin)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
 .PHONY: help install run dev check format lint types layers quick fix test faults bench test-model test-browser test-peers compose-check eval studio notebooks lock tools-lock clean
@@ -97,8 +97,9 @@ notebooks: dev ## run all notebooks with your model, and write what came out to 
 	@$(bin)/python -m notebooks.rendering
 
 lock: dev ## write the locks anew after a change of pyproject.toml; UPGRADE=1 raises versions
-	@$(lock) --extra dev --output-file requirements-dev.lock
-	@$(lock) --constraint requirements-dev.lock --output-file requirements.lock
+	@$(lock) pyproject.toml --extra dev --output-file requirements-dev.lock
+	@$(lock) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	@printf 'mcp>=2.3,<3\nmcp-types>=2.3,<3\n' | $(lock) - --no-deps --output-file tests/gateway/second_generation.lock
 
 tools-lock: install ## write the definitions of the shipped tools anew, after a change of them that was looked at
 	@$(bin)/python -m server.cli tools lock calculator devops docs fetch git sql time --into mcp_config/tools.lock

@@ -113,7 +113,7 @@ def locked(name: str) -> dict[str, list[str]]:
     return versions
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "tests/gateway/second_generation.lock"])
 def test_a_lock_holds_names_versions_hashes_and_markers_only(lock: str) -> None:
     line = re.compile(r"[a-z0-9][a-z0-9-]*==[\w.+!-]+( ; [^\\]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
     assert [text for text in text_of(Path(lock)).splitlines() if not line.fullmatch(text)] == []

@@ -11,6 +11,7 @@ import pytest
 from config.checkout import CHECKOUT
 from tests.gateway.node import install, node, run
 from tests.gateway.peer import open_peer, words
+from tests.gateway.second_generation import CLIENT, SERVER, install_second_generation
 from tests.http.serving import USER_KEY, Json, Served, build_settings, open_served
 
 NPM = (
@@ -19,21 +20,6 @@ NPM = (
     "@modelcontextprotocol/server-memory@2026.8.31",
     "@modelcontextprotocol/inspector@2.12",
 )
-SECOND_GENERATION = """
-import asyncio, sys
-import httpx2
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
-
-async def main(url, key):
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as http:
-        async with Client(streamable_http_client(url, http_client=http)) as client:
-            names = [tool.name for tool in (await client.list_tools()).tools]
-            result = await client.call_tool("time__get_current_time", {"timezone": "UTC"})
-            print(names, result.is_error, result.content[0].text)
-
-asyncio.run(main(*sys.argv[1:]))
-"""
 TIME: Json = {"command": sys.executable, "args": ["-m", "mcp_server_time", "--local-timezone", "UTC"]}
 
 
@@ -98,18 +84,14 @@ async def test_servers_and_the_inspector_from_npm(tmp_path: Path, request: pytes
         assert (code, "inspected" in said) == (0, True), said
 
 
-@pytest.mark.exhaustive
-@pytest.mark.peers
-async def test_the_second_generation_of_the_official_client(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.slow
+async def test_the_second_generation_of_the_official_sdk_as_client_and_as_server(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     assert request.config.cache is not None
-    python = request.config.cache.mkdir("mcp-2") / "bin" / "python"
-    uv = (sys.executable, "-m", "uv")
-    for command in (
-        ("venv", "--quiet", "--allow-existing", str(python.parent.parent)),
-        ("pip", "install", "--quiet", "--python", str(python), "mcp>=2.3,<3"),
-    ):
-        code, printed = await run(*uv, *command)
-        assert code == 0, printed
-    async with open_gateway(tmp_path, {"time": TIME}) as served:
-        code, printed = await run(str(python), "-c", SECOND_GENERATION, f"{served.url}/mcp", USER_KEY)
+    packages = await install_second_generation(request.config.cache)
+    second: Json = {"command": sys.executable, "args": ["-c", SERVER], "env": {"PYTHONPATH": packages}}
+    async with open_gateway(tmp_path, {"time": TIME, "second": second}) as served:
+        code, printed = await run(sys.executable, "-c", CLIENT, f"{served.url}/mcp", USER_KEY, PYTHONPATH=packages)
         assert (code, '"timezone": "UTC"' in printed) == (0, True), printed
+        assert printed.endswith("from the second generation\n")
