@@ -8,6 +8,7 @@ _NEVER_PUBLIC: Final = tuple(
     for network in (
         # older Pythons take some of these for global
         "192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2002::/16", "100::/64", "2001::/23",
+        "fec0::/10", "3fff::/20",
     )
 )  # fmt: skip
 _NAT64: Final = ip_network("64:ff9b::/96")

@@ -15,12 +15,14 @@ from server.completions.telling import Telling
 from server.completions.visit import Visit
 from server.db.asked import Asked
 from server.db.histories import History
-from server.errors import Conflict, Invalid, Malformed, TooLarge, Unavailable
+from server.errors import Conflict, Forbidden, Invalid, Malformed, TooLarge, Unavailable
 from server.identity.scopes import check_resolving
 from server.keys import Principal
 from server.resources.approvals import Resolution
 
-_SAID: Final = frozenset({"approval_resolved", "approval_expired", "approval_cancelled", "server_unavailable"})
+_SAID: Final = frozenset(
+    {"denied_by_policy", "approval_resolved", "approval_expired", "approval_cancelled", "server_unavailable"}
+)
 """Refusals that are told in the chat, which goes on: with the run, or with the question."""
 
 
@@ -73,7 +75,7 @@ class _Replying:
         try:
             said = _build_resolution(reply)
             await self.app.approving.resolve(Principal(self.visit.owner, self.visit.role), approval_id, said)
-        except (Conflict, Invalid, Unavailable) as error:
+        except (Conflict, Forbidden, Invalid, Unavailable) as error:
             if not (isinstance(error, Invalid) or error.code in _SAID):
                 raise
             return str(error)

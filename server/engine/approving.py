@@ -12,13 +12,14 @@ from typing import Final, assert_never
 import structlog
 
 from mcp_config.audit import Audit, AuditEntry
+from mcp_config.calls.approval import Complaint
 from mcp_config.inventory import UnknownTool
 from mcp_config.registry import ToolRegistry
 from mcp_config.tools import Answer, Ledger, ToolCall
 from server.db.approvals import EXPIRY, Settled
 from server.db.store import Store
 from server.engine.engine import Engine
-from server.errors import Conflict, Invalid, NotFound, Unavailable
+from server.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from server.keys import Principal
 from server.resources.approvals import Approval, Resolution
 
@@ -70,14 +71,18 @@ class Approving:
 
         Raises:
             NotFound: it is not there, or another owner's.
+            Forbidden: policy denies the call to who answers in a lesser role than it was made in.
             Invalid: the edited arguments do not fit the tool's schema, or policy denies them.
             Conflict: it was answered before, has expired, or its run has ended.
             Unavailable: the tool is not there now to judge edited arguments.
         """
         answer = Answer(said.decision, said.arguments, said.reason or "")
         call = await self._store.approvals.find_call(principal.name, approval_id)
+        meant = call if answer.arguments is None else replace(call, arguments=answer.arguments)
+        if answer.decision != "reject" and principal.role not in ("admin", call.caller.role):
+            await self._check_role(replace(meant, caller=replace(call.caller, role=principal.role)))
         if answer.arguments is not None:
-            await self._check(replace(call, arguments=answer.arguments))
+            await self._check(meant)
         settled = await self._store.approvals.resolve(principal.name, approval_id, answer, principal.name)
         self._act(settled, call, answer)
         await self._record(principal, settled.approval)
@@ -104,12 +109,19 @@ class Approving:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _check(self, edited: ToolCall) -> None:
-        try:
-            complaint = await self._tools.find_complaint(edited)
-        except UnknownTool as error:
-            raise Unavailable("server_unavailable", f"The tool {edited.tool} is not there now; try later.") from error
-        if complaint:
+        if complaint := await self._find_complaint(edited):
             raise Invalid(complaint.code, complaint.detail, pointer=f"/arguments{complaint.pointer}")
+
+    async def _check_role(self, wanted: ToolCall) -> None:
+        """An admin's pending call is no way for a service, or for another key of the name, to an admin's rights."""
+        if complaint := await self._find_complaint(wanted):
+            raise Forbidden(complaint.code, complaint.detail)
+
+    async def _find_complaint(self, call: ToolCall) -> Complaint | None:
+        try:
+            return await self._tools.find_complaint(call)
+        except UnknownTool as error:
+            raise Unavailable("server_unavailable", f"The tool {call.tool} is not there now; try later.") from error
 
     def _act(self, settled: Settled, call: ToolCall, answer: Answer) -> None:
         if settled.ready:

@@ -48,3 +48,22 @@ async def test_a24_token_without_the_scope_answers_in_no_way(model: ScriptedMode
             waiting = (await till.get("/v1/approvals", params={"status": "pending"})).json()["data"]
             assert len(waiting) == 2
             assert (await till.post("/v1/no%0Asuch")).status_code == 404
+
+
+async def test_a24_call_of_an_admin_is_no_way_to_an_admins_rights(house: House) -> None:
+    admins_only = {"match": "house__send", "roles": ["admin"], "verdict": "ask"}
+    await house.govern(rules=[admins_only])
+    asked = await house.invoke(house.admin, "house__send", to="me", text="by the admin")
+    path = f"/v1/approvals/{asked.json()['id']}"
+    lesser = {"name": "ann", "role": "user"}
+    made = (await house.admin.post("/v1/tokens", json=lesser)).raise_for_status().json()
+    service = (await house.admin.post("/v1/tokens", json={"name": "s", "role": "service"})).raise_for_status().json()
+    edit: Json = {"decision": "edit", "arguments": {"to": "me", "text": "by no admin"}}
+    async with house.served.client(made["token"]) as ann, house.served.client(service["token"]) as acting:
+        acting.headers["X-Act-As"] = "ann"
+        for client in (ann, acting):
+            for said in (edit, {"decision": "approve"}):
+                refused = await client.post(path, json=said)
+                assert (refused.status_code, refused.json()["code"]) == (403, "denied_by_policy")
+        assert (await ann.post(path, json={"decision": "reject"})).status_code == 200
+    assert not any("admin" in letter for letter in house.letters)

@@ -29,10 +29,11 @@ _NAMES = (
     "string_agg substr substring sum time timediff total trim trunc typeof unicode unixepoch unlikely upper -> ->>"
 )
 _FUNCTIONS = frozenset(_NAMES.split())
-_STEPS_BETWEEN_CHECKS = 1_000
+_STEPS_BETWEEN_CHECKS = 100
 _MEMORY_BYTES = 256 * 2**20
 _LIMITS = {
-    sqlite3.SQLITE_LIMIT_LENGTH: 1_000_000,
+    # to look for one long text in another is quadratic, too: at this length it takes a second at most
+    sqlite3.SQLITE_LIMIT_LENGTH: 250_000,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 20_000,
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
     # matching is quadratic and does not look at the deadline
@@ -92,6 +93,8 @@ class SqliteDatabase:
                 yield connection
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise self._failure(error) from None
+        except MemoryError:  # so the module tells of SQLite's own limit
+            raise QueryFailedError("The query takes too much memory; ask for less, or for shorter texts.") from None
 
     def _confine(self, connection: sqlite3.Connection) -> None:
         # one broken character must not cost the whole answer

@@ -78,6 +78,15 @@ async def test_the_engine_alone_ends_a_query_at_its_deadline(tmp_path: Path) -> 
         assert TOO_LONG in await peer.refusal("query", sql=bomb)
 
 
+async def test_the_engine_alone_ends_a_query_that_fills_memory(tmp_path: Path) -> None:
+    bomb = "SELECT printf('%.*c', 240000, 'x') || a.id || b.id FROM orders a, orders b ORDER BY 1"
+    async with open_peer("sql", "--engine-only", "--timeout=30", env={"DATA_DIR": str(tmp_path)}) as peer:
+        assert "too much memory" in await peer.refusal("query", sql=bomb)
+        # no step looks at the deadline from within: what would take it long is not to be had
+        long = "SELECT instr(printf('%.*c', 900000, 'a'), printf('%.*c', 450000, 'a') || 'b') AS place"
+        assert "NULL" in await peer.ok("query", sql=long)
+
+
 @pytest.mark.slow
 async def test_a_superuser_is_refused_with_the_words_for_a_role_of_its_own(postgres_shop: PostgresShop) -> None:
     async with open_peer("sql", env={"SQL_AGENT_DATABASE_URL": postgres_shop.superuser_url}) as peer:
