@@ -15,7 +15,7 @@ main() {
 
     say "up"
     docker compose up --detach --build --wait --wait-timeout 2400
-    await_address
+    find_address
     KEY=$(docker compose exec -T api cat /data/api_key)
     GATEWAY_KEY=$(docker compose exec -T api cat /gateway/api_key)
 
@@ -28,8 +28,12 @@ main() {
     for server in time calculator fetch sql docs; do expect "$server: ready, \(bwrap\|landlock\)" "$tour.servers"; done
 
     say "a hostile tool server does not get out of its sandbox here either"
-    visit "$(id -u nobody)"
-    visit 0 >/dev/null
+    guarded="--read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp:mode=1777"
+    for who in "$(id -u nobody) $guarded" "0 $guarded" 0; do
+        echo "as $who"
+        # shellcheck disable=SC2086 - the options are words
+        visit $who
+    done
 
     say "the tour"
     write_tour >"$tour"
@@ -45,8 +49,8 @@ main() {
     ask "/conversations/$conversation/messages" -d '{"content": "Count from one to thirty, in words."}' >/dev/null
     broken=$(ask "/conversations/$conversation/runs" -d '{"agent_id": "general"}' | find_id run)
     ask "/runs/$broken/events" --no-buffer 2>/dev/null | grep --max-count 1 'model.delta' || true
-    docker compose exec -T api sh -c 'kill -9 $(cat /proc/1/task/1/children)' || true
-    await_address
+    kill_and_await api
+    find_address
     ask "/runs/$run/events" | cmp - "$tour.before"
     printf '\nThe %s bytes of the events of %s are the same.\n' "$(wc -c <"$tour.before")" "$run"
     restarts=$(docker inspect --format '{{.RestartCount}}' "$(docker compose ps --quiet api)")
@@ -57,8 +61,10 @@ main() {
     expect '"type":"run.completed"' "$tour.resumed"
 
     say "kill -9 of the gateway, and the tools come back"
-    docker compose exec -T mcp-gateway sh -c 'kill -9 $(cat /proc/1/task/1/children)' || true
-    await_tool
+    kill_and_await mcp-gateway
+    await_servers >"$tour.servers"
+    expect 'time: ready' "$tour.servers"
+    ask_tool
 
     say "an orderly end"
     containers=$(docker compose ps --quiet api mcp-gateway)
@@ -77,40 +83,53 @@ processes() {
         awk -v service="$1" 'NF && !/\/proc/ { print service ": " $0 }'
 }
 
-# How each server of the gateway is, and its sandbox, once none is starting any more.
+# How each server of the gateway is, and its sandbox, once none is starting any more: a session begins no sooner.
 await_servers() {
     docker compose exec -T mcp-gateway .venv/bin/python - <<'END'
-import json, time, urllib.request
+import json, urllib.request
 
 key = open("/data/api_key").read().strip()
-info = urllib.request.Request("http://127.0.0.1:8000/v1/info", headers={"Authorization": f"Bearer {key}"})
-for _ in range(120):
-    servers = json.load(urllib.request.urlopen(info))["mcp_servers"]
-    if "starting" not in [server["state"] for server in servers.values()]:
-        break
-    time.sleep(1)
-for name, server in servers.items():
+headers = {"Authorization": f"Bearer {key}", "Host": "mcp-gateway:8000", "Content-Type": "application/json"}
+headers["Accept"] = "application/json, text/event-stream"
+hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "check", "version": "1"}}
+body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}).encode()
+urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:8000/mcp", body, headers), timeout=120).read()
+info = urllib.request.Request("http://127.0.0.1:8000/v1/info", headers=headers)
+for name, server in json.load(urllib.request.urlopen(info))["mcp_servers"].items():
     print(f"{name}: {server['state']}, {server['sandbox']} {server['detail']}".rstrip())
 END
 }
 
-await_tool() {
-    for _ in $(seq 120); do
-        if ask /tools/time__get_current_time/invoke -d '{"arguments": {"timezone": "Asia/Tokyo"}}' 2>/dev/null |
-            grep '"status":"ok"'; then return; fi
-        sleep 1
-    done
-    die "The tools did not come back."
+ask_tool() {
+    curl -sSf --retry 120 --retry-delay 1 --retry-all-errors "$address/readyz" >/dev/null
+    ask /tools/time__get_current_time/invoke -d '{"arguments": {"timezone": "Asia/Tokyo"}}' >"$tour.tool"
+    cat "$tour.tool"
+    expect '"status":"ok"' "$tour.tool"
 }
 
-# The same attempts as tests/security/test_a14_sandbox.py, by a user of this number in a container without any rights.
+# Kills the service's program, and returns once the engine has started it again and calls it healthy.
+kill_and_await() {
+    local container events listener since
+    container=$(docker compose ps --quiet "$1")
+    since=$(date +%s)
+    docker compose exec -T "$1" sh -c 'kill -9 $(cat /proc/1/task/1/children)' || true
+    exec {events}< <(exec timeout 180 docker events --since "$since" --filter "container=$container" --format '{{.Action}}')
+    listener=$!
+    grep --quiet --line-regexp --max-count 1 'health_status: healthy' <&"$events" || die "$1 did not come back."
+    kill "$listener" 2>/dev/null || true
+    exec {events}<&-
+}
+
+# visit USER [OPTION OF DOCKER RUN…]
+# The same attempts as tests/security/test_a14_sandbox.py, by a user of this number in a container.
 visit() {
-    local cell
+    local cell user=$1
+    shift
     cell=$(mktemp -d)
     chmod 777 "$cell"
     echo top >"$cell/secret"
     echo fine >"$cell/granted"
-    docker run --rm --user "$1" --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp:mode=1777 \
+    docker run --rm --user "$user" "$@" \
         --volume "$PWD/tests:/app/tests:ro" --volume "$cell:/cell" --env CANARY=canary-in-the-parents-environment \
         --entrypoint /app/.venv/bin/python open-agent -m tests.support.prison_visit landlock /cell
     rm -rf "$cell"
@@ -124,13 +143,9 @@ die() {
 }
 
 # The port is another one after each start.
-await_address() {
-    for _ in $(seq 120); do
-        address="http://$(docker compose port api 8000 2>/dev/null || true)"
-        if curl -sf "$address/readyz"; then return; fi
-        sleep 1
-    done
-    die "It does not answer."
+find_address() {
+    address="http://$(docker compose port api 8000)"
+    curl -sSf "$address/readyz"
 }
 
 # ask PATH [OPTION OF CURL…]
