@@ -80,12 +80,12 @@ class Inventory:
         """Raises: UnknownTool."""
         return self._get(name).spec
 
-    def breaks_promise(self, name: str, structured: JsonValue) -> bool:
+    async def breaks_promise(self, name: str, structured: JsonValue) -> bool:
         """Tells whether the tool's output schema promises something else than this."""
         promise = self._tools[name].definition.promise if name in self._tools else None
         if promise is None:
             return False
-        return not isinstance(structured, dict) or bool(promise.complaint(structured))
+        return not isinstance(structured, dict) or bool(await promise.find_complaint(structured))
 
     def health(self) -> dict[str, ServerHealth]:
         return {one.config.name: self.quarantine.judge(one.config.name, one.health) for one in self._connections}

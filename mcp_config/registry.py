@@ -109,7 +109,7 @@ class ToolRegistry(Inventory, ToolBox):
         """
         await self.ready([call.tool])
         await self._guards.heed()
-        complaint = self._get(call.tool).definition.schema.complaint(call.arguments)
+        complaint = await self._get(call.tool).definition.schema.find_complaint(call.arguments)
         allowances = await self._guards.rates.look(build_rates(self._policies, call.caller, call.tool))
         return Foresight(self._decide(call), self._guards.redactor.text(complaint), allowances)
 
@@ -121,7 +121,7 @@ class ToolRegistry(Inventory, ToolBox):
         """
         await self.ready([call.tool])
         await self._guards.heed()
-        return find_complaint(call, self._get(call.tool), self._decide(call))
+        return await find_complaint(call, self._get(call.tool), self._decide(call))
 
     async def _judge(self, call: ToolCall) -> Complaint | None:
         """Judges what a person has just said yes to: since it was asked, the tool may be gone, or a rule have come."""

@@ -6,7 +6,6 @@ Past this point a body is text and numbers that every store, log and tool can ho
 import asyncio
 import json
 import math
-import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn
 
@@ -19,13 +18,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
+from config.json_size import MAX_DEPTH, MAX_VALUES, holds_too_many
 from server.errors import Invalid, Malformed, TooLarge, TooSlow, Unsupported
 
-MAX_DEPTH: Final = 64
-"""Far beyond any honest request, far below any recursion limit."""
-MAX_VALUES: Final = 100_000
-"""In one body: to read and check millions of them would take the whole server's time."""
-_TEXTS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_LONG: Final = 64 * 1024
+"""Bytes."""
 
 
 class BodyLimit:
@@ -120,7 +117,7 @@ class _StrictRequest(Request):
     @override
     async def json(self) -> JsonValue:
         if self._parsed is None:
-            self._parsed = (parse_json(await self.body()),)
+            self._parsed = (await read_json(await self.body()),)
         return self._parsed[0]
 
 
@@ -130,12 +127,18 @@ def _require_json(request: Request) -> None:
         raise Unsupported("unsupported_media_type", "Send the body as JSON, with `Content-Type: application/json`.")
 
 
+async def read_json(body: bytes) -> JsonValue:
+    """Returns and raises what `parse_json` does; what is long is read in a thread, while others have their turns."""
+    return await asyncio.to_thread(parse_json, body) if len(body) > _LONG else parse_json(body)
+
+
 def parse_json(body: bytes) -> JsonValue:
     """Returns the value, made of nothing but sane numbers and text without NUL or half characters.
 
     Raises `Malformed` for what is not such JSON, `Invalid` for a string or a number that nothing could store.
     """
-    _check_count(body)
+    if holds_too_many(body):
+        raise TooLarge("json_too_many_values", f"The body holds more than {MAX_VALUES} values.")
     try:
         value: JsonValue = json.loads(body.decode(), parse_constant=_refuse, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
@@ -146,16 +149,6 @@ def parse_json(body: bytes) -> JsonValue:
         raise Malformed("malformed_json", f"The body is not JSON: {error}.") from error
     _check_value(value)
     return value
-
-
-def _check_count(body: bytes) -> None:
-    """Counts before anything is made of it: each value but the first stands behind a comma or an opening bracket."""
-    if _count_marks(body) > MAX_VALUES and _count_marks(_TEXTS.sub(b"", body)) > MAX_VALUES:
-        raise TooLarge("json_too_many_values", f"The body holds more than {MAX_VALUES} values.")
-
-
-def _count_marks(text: bytes) -> int:
-    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:

@@ -25,11 +25,12 @@ Judge = Callable[[ToolCall], Awaitable[Complaint | None]]
 """Says why a call cannot be made now, if a person wants it made."""
 
 
-def find_complaint(call: ToolCall, tool: OfferedTool, decision: Decision) -> Complaint | None:
+async def find_complaint(call: ToolCall, tool: OfferedTool, decision: Decision) -> Complaint | None:
     """Judges an edited call as the path does: by schema and policy. An `ask` is satisfied, a `deny` is not."""
     schema = tool.definition.schema
-    if wrong := schema.complaint(call.arguments):
-        return Complaint("invalid_arguments", f"{call.tool} was not called: {wrong}.", schema.pointer(call.arguments))
+    if wrong := await schema.find_complaint(call.arguments):
+        pointer = await schema.find_pointer(call.arguments)
+        return Complaint("invalid_arguments", f"{call.tool} was not called: {wrong}.", pointer)
     if decision.verdict == "deny":
         return Complaint("denied_by_policy", denied(call, decision, "denied_by_policy").content)
     return None

@@ -45,16 +45,16 @@ async def _ask(connection: Connection, tool: OfferedTool, request: ToolCall) -> 
     raw = await connection.call(
         tool.spec.original_name, request.arguments, tool.timeout, request.client, tool.idle_timeout
     )
-    return _as_promised(build_result(raw, whole=request.client is not None), tool)
+    return await _as_promised(build_result(raw, whole=request.client is not None), tool)
 
 
-def _as_promised(result: ToolResult, tool: OfferedTool) -> ToolResult:
+async def _as_promised(result: ToolResult, tool: OfferedTool) -> ToolResult:
     """A structured result that is not what the tool says of itself is still a result, with a warning."""
     promise, structured = tool.definition.promise, result.structured
     if promise is None or result.status != "ok":
         return result
-    wrong = promise.complaint(structured) if isinstance(structured, dict) else "there is no structured result"
-    if not wrong:
+    wrong = "there is no structured result"
+    if isinstance(structured, dict) and not (wrong := await promise.find_complaint(structured)):
         return result
     _log.warning("%s: the result is not what its output schema says: %s", tool.spec.name, clean_text(wrong, 300))
     return replace(result, content=f"[This result does not have the form that the tool promises.]\n{result.content}")

@@ -99,13 +99,13 @@ class LongRedaction:
         return [texts[place] for place in sorted(doubtful)]
 
     async def _rebuild(self, value: JsonValue, changed: dict[str, str]) -> JsonValue:
+        await self._give_way()
         match value:
             case str():
                 return changed.get(value, value)
             case list():
                 return [await self._rebuild(each, changed) for each in value]
             case dict():
-                await self._give_way()
                 return {
                     changed.get(key, key): await self._rebuild_field(key, each, changed) for key, each in value.items()
                 }
@@ -116,6 +116,7 @@ class LongRedaction:
 
     async def _rebuild_field(self, key: str, value: JsonValue, changed: dict[str, str]) -> JsonValue:
         if isinstance(value, str):
+            await self._give_way()
             return HIDDEN if value and names_secret_field(key) else changed.get(value, value)
         return await self._rebuild(value, changed)
 

@@ -86,7 +86,7 @@ def argument_check(tool: OfferedTool, redactor: Redactor) -> Wrapper:
     """Arguments that do not fit the tool's own schema never reach its server. What is told of it is the schema's."""
 
     async def pass_fitting(request: ToolCall, following: CallTool) -> ToolResult:
-        if complaint := tool.definition.schema.complaint(request.arguments):
+        if complaint := await tool.definition.schema.find_complaint(request.arguments):
             text = f"{request.tool} was not called: {complaint}. Correct the arguments and call again."
             return ToolResult("error", redactor.text(text), "invalid_arguments")
         return await following(request)

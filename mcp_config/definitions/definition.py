@@ -1,6 +1,7 @@
 """Reads tool definitions as servers give them, one by one: a bad one is put aside with its reason, the others stand."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,8 @@ from mcp_config.tools import JsonObject
 
 _MAX_BYTES: Final = 256 * 1024
 _MAX_TOOL_NAME: Final = 256
+_MAX_SECONDS: Final = 10
+"""Of the processor's time for one listing: hundreds of honest tools take a tenth of it."""
 _WARNING: Final = "open-agent/warning"
 _MAX_WARNINGS: Final = 3
 _MAX_WARNING: Final = 500
@@ -65,9 +68,10 @@ def build_listing(entries: Sequence[JsonValue]) -> Listing:
     """Returns the usable definitions in the server's order; of two with one name the first stands."""
     tools: dict[str, Definition] = {}
     quarantined = []
+    ends_at = time.thread_time() + _MAX_SECONDS
     for position, entry in enumerate(entries):
         try:
-            tool = _read(entry)
+            tool = _read(entry, ends_at)
         except (_Bad, UnusableSchema) as reason:
             quarantined.append(f"{_shown_name(entry, position)}: {reason}")
             continue
@@ -76,7 +80,9 @@ def build_listing(entries: Sequence[JsonValue]) -> Listing:
     return Listing(tuple(tools.values()), tuple(quarantined), _find_warnings(tools.values()))
 
 
-def _read(entry: JsonValue) -> Definition:
+def _read(entry: JsonValue, ends_at: float) -> Definition:
+    if time.thread_time() > ends_at:
+        raise _Bad("comes after others that took too long to check")
     if not isinstance(entry, dict):
         raise _Bad("is no object")
     name, description, annotations = entry.get("name"), entry.get("description"), entry.get("annotations")

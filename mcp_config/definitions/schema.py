@@ -3,14 +3,17 @@
 Both sides may be hostile: the schema is the server's, the arguments are a model's.
 """
 
+import asyncio
+import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
-import regex  # type: ignore[import-untyped]  # not `re`: a match here can be given a time limit
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
+import regex  # type: ignore[import-untyped]  # as in `patterns.py`
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
 from pydantic import JsonValue
@@ -18,9 +21,18 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
 from config.json_pointer import build_pointer
+from mcp_config.definitions.patterns import UnusablePattern, compile_patterns
 from mcp_config.tools import JsonObject
 
 MAX_SECONDS: Final = 0.25
+"""Of this process's own time: how busy the computer is changes nothing."""
+_MOMENT: Final = 0.005
+"""Of the same: for so long all others may wait for one check."""
+_READING_SECONDS: Final = 2.0
+_FEW: Final = 500
+"""Values in arguments that are looked at without leaving the loop, and"""
+_SHORT: Final = 16 * 1024
+"""characters in them."""
 MAX_DEPTH: Final = 64
 MAX_ARGUMENT_BYTES: Final = 1024 * 1024
 _MAX_COMPLAINTS: Final = 3
@@ -36,6 +48,12 @@ class UnusableSchema(ValueError):
 
 
 class _OutOfTime(RuntimeError): ...
+
+
+class _Clock(threading.local):
+    """Checks of one schema may be under way in several threads."""
+
+    ends_at = 0.0
 
 
 class _Descends(Protocol):
@@ -57,22 +75,53 @@ class ArgumentSchema:
         self.schema = schema
         self.defaults = _find_defaults(schema)
         """What the server says it takes for arguments that are left out."""
-        self._ends_at = 0.0
+        self._clock = _Clock()
         if depth(schema, MAX_DEPTH) > MAX_DEPTH:
             raise UnusableSchema(f"its schema nests deeper than {MAX_DEPTH}")
-        base = validator_for(schema, default=Draft202012Validator)
+        _check_references(schema)
         try:
-            # without formats: it would judge patterns by `re`, which knows fewer than servers use
-            base.check_schema(schema, format_checker=FormatChecker(()))  # type: ignore[call-arg]  # stubs lack it
-        except SchemaError as error:
-            raise UnusableSchema(f"its schema is wrong at {_pointer(error)}: {error.message[:_SHOWN]}") from None
-        _check_references_and_patterns(schema)
+            self._patterns = compile_patterns(schema)
+        except UnusablePattern as error:
+            raise UnusableSchema(str(error)) from None
+        base = validator_for(schema, default=Draft202012Validator)
         bounded = {key: self._in_time(rule) for key, rule in {**base.VALIDATORS, **self._safe_rules()}.items()}
-        # `extend` makes the class at run time, and has no types; the registry retrieves nothing
-        self._validator: Validator = extend(base, bounded)(schema, registry=EMPTY_REGISTRY)  # type: ignore[no-untyped-call]
+        # `extend` makes the class at run time, and has no types
+        kind = extend(base, bounded)  # type: ignore[no-untyped-call]
+        self._check_schema(kind(base.META_SCHEMA))
+        self._validator: Validator = kind(schema, registry=EMPTY_REGISTRY)  # which retrieves nothing
+
+    def _check_schema(self, rules: Validator) -> None:
+        # without formats: they would judge patterns by `re`, which knows fewer than servers use
+        self._clock.ends_at = time.thread_time() + _READING_SECONDS
+        try:
+            error = next(rules.iter_errors(self.schema), None)
+        except _OutOfTime:
+            raise UnusableSchema("it takes too long to check its schema") from None
+        if error is not None:
+            raise UnusableSchema(f"its schema is wrong at {_pointer(error)}: {error.message[:_SHOWN]}")
+
+    async def find_complaint(self, arguments: JsonObject) -> str:
+        """Returns what `complaint` does. What could take longer than a moment is done in a thread, where others have
+        their turns meanwhile: `regex` lets go of the interpreter while it looks.
+        """
+        if not self._patterns and _is_small(arguments):
+            with contextlib.suppress(_OutOfTime):
+                return self._complain(arguments, _MOMENT)
+        return await asyncio.to_thread(self.complaint, arguments)
+
+    async def find_pointer(self, arguments: JsonObject) -> str:
+        """Returns a JSON pointer to the first thing that `complaint` tells of; empty for the whole."""
+        return await asyncio.to_thread(self._point, arguments)
 
     def complaint(self, arguments: JsonObject) -> str:
         """Returns what is wrong with the arguments in words a model can act on; empty when they fit."""
+        try:
+            return self._complain(arguments, MAX_SECONDS)
+        except (_OutOfTime, TimeoutError):
+            return "checking the arguments against the tool's schema takes too long; send simpler ones"
+
+    def _complain(self, arguments: JsonObject, seconds: float) -> str:
+        """Raises: `_OutOfTime` or `TimeoutError`."""
         if depth(arguments, MAX_DEPTH) > MAX_DEPTH:
             return f"the arguments nest deeper than {MAX_DEPTH}"
         try:
@@ -81,28 +130,25 @@ class ArgumentSchema:
             return "the arguments hold a number that is not finite, or half a character"
         if size > MAX_ARGUMENT_BYTES:
             return f"the arguments are longer than {MAX_ARGUMENT_BYTES // 1024} KiB"
-        self._ends_at = time.monotonic() + MAX_SECONDS
+        self._clock.ends_at = time.thread_time() + seconds
         try:
             return _told(self._validator.iter_errors(arguments))
-        except (_OutOfTime, TimeoutError):
-            return "checking the arguments against the tool's schema takes too long; send simpler ones"
-        except (RecursionError, Unresolvable, regex.error) as error:
+        except (RecursionError, Unresolvable) as error:
             return f"the tool's schema cannot be applied ({type(error).__name__}); the tool cannot be used"
 
-    def pointer(self, arguments: JsonObject) -> str:
-        """Returns a JSON pointer to the first thing that `complaint` tells of; empty for the whole."""
+    def _point(self, arguments: JsonObject) -> str:
         if depth(arguments, MAX_DEPTH) > MAX_DEPTH:
             return ""
-        self._ends_at = time.monotonic() + MAX_SECONDS
+        self._clock.ends_at = time.thread_time() + MAX_SECONDS
         try:
             first = next(self._validator.iter_errors(arguments), None)
-        except (_OutOfTime, TimeoutError, RecursionError, Unresolvable, regex.error):
+        except (_OutOfTime, TimeoutError, RecursionError, Unresolvable):
             return ""
         return build_pointer(first.absolute_path) if first else ""
 
     def _in_time(self, rule: Rule) -> Rule:
         def bounded(validator: object, value: object, instance: object, schema: object) -> Iterator[ValidationError]:
-            if time.monotonic() > self._ends_at:
+            if time.thread_time() > self._clock.ends_at:
                 raise _OutOfTime
             yield from rule(validator, value, instance, schema) or ()
 
@@ -117,7 +163,9 @@ class ArgumentSchema:
         }
 
     def _matches(self, pattern: str, text: str) -> bool:
-        return regex.search(pattern, text, timeout=max(0.001, self._ends_at - time.monotonic())) is not None
+        left = max(0.001, self._clock.ends_at - time.thread_time())
+        known = self._patterns.get(pattern) or regex.compile(pattern)  # the schema of schemas has some of its own
+        return known.search(text, timeout=left) is not None
 
     def _pattern(self, _: object, pattern: str, instance: object, __: object) -> Iterator[ValidationError]:
         if isinstance(instance, str) and not self._matches(pattern, instance):
@@ -169,32 +217,35 @@ def depth(value: JsonValue, limit: int) -> int:
     return level
 
 
-def _check_references_and_patterns(schema: JsonValue) -> None:
-    """Refuses references that lead out of the schema, and patterns that cannot be applied in bounded time."""
-    layer: list[JsonValue] = [schema]
-    while layer:
-        node = layer.pop()
+def _is_small(arguments: JsonObject) -> bool:
+    """Tells it from the first values: the rest of what is big is not looked at."""
+    waiting: list[JsonValue] = [arguments]
+    seen = length = 0
+    while waiting and seen <= _FEW and length <= _SHORT:
+        node = waiting.pop()
+        seen += 1
+        match node:
+            case str():
+                length += len(node)
+            case dict() if len(node) <= _FEW:
+                waiting += (*node, *node.values())
+            case list() if len(node) <= _FEW:
+                waiting += node
+            case dict() | list():
+                return False
+    return seen <= _FEW and length <= _SHORT
+
+
+def _check_references(schema: JsonValue) -> None:
+    """Refuses those that lead out of the schema."""
+    waiting: list[JsonValue] = [schema]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, dict):
             for key in ("$ref", "$dynamicRef", "$recursiveRef"):
                 if isinstance(reference := node.get(key), str) and not reference.startswith("#"):
                     raise UnusableSchema(f"its schema refers to {_short(reference)}, and nothing is fetched")
-            _check_patterns(node)
-        layer += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-
-
-def _check_patterns(node: JsonObject) -> None:
-    named = node.get("patternProperties")
-    patterns = [*named] if isinstance(named, dict) else []
-    if patterns and "unevaluatedProperties" in node:
-        # jsonschema matches these with `re`, without a time limit
-        raise UnusableSchema("its schema has `patternProperties` beside `unevaluatedProperties`")
-    if isinstance(pattern := node.get("pattern"), str):
-        patterns.append(pattern)
-    for pattern in patterns:
-        try:
-            regex.compile(pattern)
-        except regex.error as error:
-            raise UnusableSchema(f"its pattern {_short(pattern)} cannot be used: {error}") from None
+        waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
 
 
 def _told(errors: Iterator[ValidationError]) -> str:
@@ -215,7 +266,7 @@ def _words(error: ValidationError) -> str:
     return error.message if len(error.message) <= 2 * _SHOWN else f"…{error.message[-_SHOWN:]}"
 
 
-def _pointer(error: ValidationError | SchemaError) -> str:
+def _pointer(error: ValidationError) -> str:
     return build_pointer(error.absolute_path) or "the top level"
 
 

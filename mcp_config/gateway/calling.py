@@ -61,7 +61,7 @@ class Tools:
             tool = self._face.governed_name(asked.name)
             call = ToolCall(new_id("call"), tool, asked.arguments or {}, caller_of(context), client=client)
             result = await self._finish(call, asking)
-        if result.status == "ok" and self._face.registry.breaks_promise(tool, result.structured):
+        if result.status == "ok" and await self._face.registry.breaks_promise(tool, result.structured):
             # clients refuse such a result, or believe what is not so: what was hidden or cut off is no number any more
             result = replace(result, status="error", error_code=_NOT_AS_PROMISED, structured=None)
         return _answer(result, later.approval_id if later else None)

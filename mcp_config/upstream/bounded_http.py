@@ -1,5 +1,6 @@
 """An HTTP client for MCP servers that gathers no more than the cap. Uses no proxy or credential of our environment."""
 
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -13,31 +14,42 @@ from typing_extensions import override
 
 from mcp_config.errors import ServerRefused
 from mcp_config.upstream.guarded_network import Check, GuardedBackend
+from mcp_config.upstream.message_size import MAX_MESSAGE, find_excess
 
-MAX_MESSAGE: Final = 8 * 1024 * 1024
-"""Bytes of one body, or of one line of an event stream: the same bound as for a line over stdio."""
-
-
+_EVENT_END: Final = re.compile(rb"(?>\r\n|\n|\r){2}")
 _LONGEST_WAIT: Final = 600
 _BY_HEADER: Final = "put a credential into `headers` of its entry"
 
 
 class _BoundedStream(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, too_long: Callable[[], None], *, by_line: bool) -> None:
+    """Hands on whole messages: a body, or the events of a stream, once they have been judged."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, too_big: Callable[[str], None], *, of_events: bool) -> None:
         self._stream = stream
-        self._too_long = too_long
-        self._by_line = by_line
+        self._too_big = too_big
+        self._of_events = of_events
 
     @override
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        gathered = 0
+        held = bytearray()
         async for chunk in self._stream:
-            line_end = chunk.rfind(b"\n") if self._by_line else -1
-            gathered = gathered + len(chunk) if line_end < 0 else len(chunk) - line_end - 1
-            if gathered > MAX_MESSAGE:
-                self._too_long()
-                raise httpx.ReadError("the message is longer than the cap")
-            yield chunk
+            since = max(0, len(held) - 3)  # the end of an event may lie between two chunks
+            held += chunk
+            ends = [end.end() for end in _EVENT_END.finditer(held, since)] if self._of_events else []
+            for start, end in zip([0, *ends], ends, strict=False):
+                self._judge(held[start:end])
+            if ends:
+                yield bytes(held[: ends[-1]])
+                del held[: ends[-1]]
+            if len(held) > MAX_MESSAGE:
+                self._judge(held)
+        self._judge(held)
+        yield bytes(held)
+
+    def _judge(self, message: bytearray) -> None:
+        if excess := find_excess(message):
+            self._too_big(excess)
+            raise httpx.ReadError(excess)
 
     @override
     async def aclose(self) -> None:
@@ -51,9 +63,9 @@ def _trusted() -> ssl.SSLContext:
 
 
 class _BoundedTransport(httpx.AsyncHTTPTransport):
-    def __init__(self, too_long: Callable[[], None], check: Check) -> None:
+    def __init__(self, too_big: Callable[[str], None], check: Check) -> None:
         super().__init__(verify=_trusted())
-        self._too_long = too_long
+        self._too_big = too_big
         # private, but httpx takes no network of one's own, and only there are the addresses seen
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=_trusted(),
@@ -65,8 +77,8 @@ class _BoundedTransport(httpx.AsyncHTTPTransport):
         response = await super().handle_async_request(request)
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise TypeError("an asynchronous transport gives asynchronous streams")
-        by_line = response.headers.get("content-type", "").startswith("text/event-stream")
-        response.stream = _BoundedStream(response.stream, self._too_long, by_line=by_line)
+        of_events = response.headers.get("content-type", "").startswith("text/event-stream")
+        response.stream = _BoundedStream(response.stream, self._too_big, of_events=of_events)
         return response
 
 
@@ -137,19 +149,19 @@ def build_http_client(
     headers: dict[str, str] | None,
     timeout: httpx.Timeout | None,
     auth: httpx.Auth | None,
-    too_long: Callable[[], None],
+    too_big: Callable[[str], None],
     refused: Callable[[ServerRefused], None],
     check: Check,
     login: str = "",
 ) -> httpx.AsyncClient:
-    """Returns the client; `too_long` and `refused` are called when that happens: the SDK hides what is raised.
+    """Returns the client; `too_big` and `refused` are called when that happens: the SDK hides what is raised.
 
     `check` has the last word on each address that is connected to, `login` says to people how to log in.
     """
     # no compression: a small body must not become a big one
     plain = {"Accept-Encoding": "identity", **(headers or {})}
     return httpx.AsyncClient(
-        transport=_BoundedTransport(too_long, check),
+        transport=_BoundedTransport(too_big, check),
         headers=plain,
         timeout=timeout,
         auth=_Judged(auth, refused, login),

@@ -16,18 +16,17 @@ from typing_extensions import override
 
 from mcp_config.entries.server_config import ServerConfig
 from mcp_config.sandbox.confine import Launch, prepare_launch, watched, with_made_folders
+from mcp_config.upstream.message_size import MAX_MESSAGE
 from mcp_config.upstream.warden import Warden
 from mcp_config.upstream.warden_process import MARK, kill_marked
 
-MAX_LINE: Final = 8 * 1024 * 1024
-"""Bytes. Longer lines are never gathered, let alone parsed."""
 _CHUNK: Final = 64 * 1024
 _STDERR_KEPT: Final = 64 * 1024
 _GRACE_SECONDS: Final = 1.5
 
 
 class LineTooLong(ValueError):
-    """The child writes a line beyond `MAX_LINE`."""
+    """The child writes a line beyond `MAX_MESSAGE`."""
 
 
 class _Pipes(asyncio.subprocess.SubprocessStreamProtocol):
@@ -79,7 +78,7 @@ class Child:
             for start in more:
                 yield bytes(line)
                 line = bytearray(start)
-            if len(line) > MAX_LINE:
+            if len(line) > MAX_MESSAGE:
                 raise LineTooLong
 
     def last_words(self) -> str:

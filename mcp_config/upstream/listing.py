@@ -1,5 +1,6 @@
 """Reads what a server lists, page by page, within bounds, for its pages may be endless or lead in a circle."""
 
+import asyncio
 from typing import Final
 
 from pydantic import JsonValue
@@ -22,4 +23,5 @@ async def read_listing(session: Session) -> Listing:
         if not isinstance(following, str) or following in seen or len(entries) >= _MAX_TOOLS:
             break
         cursor, seen = following, {*seen, following}
-    return build_listing(entries[:_MAX_TOOLS])
+    # in a thread: to prove one schema may take longer than others should wait
+    return await asyncio.to_thread(build_listing, entries[:_MAX_TOOLS])

@@ -14,7 +14,7 @@ from mcp import types
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
-from pydantic import ValidationError
+from pydantic_core import from_json
 
 from mcp_config.entries.login_advice import build_login_advice
 from mcp_config.entries.server_config import ServerConfig
@@ -24,12 +24,12 @@ from mcp_config.upstream.bounded_http import build_http_client
 from mcp_config.upstream.child import Child, LineTooLong, open_child
 from mcp_config.upstream.guarded_network import build_check
 from mcp_config.upstream.hearing import HearingSession
+from mcp_config.upstream.message_size import TOO_LONG, find_excess
 from mcp_config.upstream.warden import Warden
 
 EXIT_SECONDS: Final = 0.5
 _MAX_GARBAGE: Final = 1000
 """Lines in a row that are no messages; a banner is shorter, a flood is longer."""
-_TOO_LONG: Final = "the server sent a message of more than 8 MiB; ask for less"
 _ANSWER_SECONDS: Final = 30.0
 _SILENCE_SECONDS: Final = 300.0
 """Of a stream of events; calls have deadlines of their own."""
@@ -102,8 +102,12 @@ def _build_client(
 ) -> httpx.AsyncClient:
     # also for what `auth` asks of other servers, which are named by strangers
     check = build_check(config.url, private=config.private)
-    too_long, refused = partial(settle, lost, ResultTooLarge(_TOO_LONG)), partial(settle, lost)
-    return build_http_client(headers, timeout, auth, too_long, refused, check, build_login_advice(config))
+
+    def too_big(excess: str) -> None:
+        settle(lost, ResultTooLarge(excess))
+
+    refused = partial(settle, lost)
+    return build_http_client(headers, timeout, auth, too_big, refused, check, build_login_advice(config))
 
 
 @contextlib.asynccontextmanager
@@ -128,6 +132,9 @@ async def _pump_in(
     with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
         try:
             async for line in child.lines():
+                if excess := find_excess(line):
+                    fault = ResultTooLarge(excess)
+                    break
                 if (message := _parse(line)) is not None:
                     garbage = 0
                     await received.send(message)
@@ -135,7 +142,7 @@ async def _pump_in(
                     fault = ServerLost("prints lines that are no MCP messages")
                     break
         except LineTooLong:
-            fault = ResultTooLarge(_TOO_LONG)
+            fault = ResultTooLarge(TOO_LONG)
     if fault is None:
         await child.settle(EXIT_SECONDS)
         fault = ServerLost(child.last_words())
@@ -145,8 +152,9 @@ async def _pump_in(
 
 def _parse(line: bytes) -> SessionMessage | None:
     try:
-        return SessionMessage(types.JSONRPCMessage.model_validate_json(line.decode(errors="replace")))
-    except ValidationError:
+        # parsed first, for the SDK's models try each kind of message on the text anew: five times the time
+        return SessionMessage(types.JSONRPCMessage.model_validate(from_json(line.decode(errors="replace"))))
+    except ValueError:  # also pydantic's
         return None
 
 

@@ -10,7 +10,7 @@ from mcp_config.gateway.admission import TooManySessions
 from mcp_config.gateway.door import Gateway
 from mcp_config.gateway.face import UnknownServer
 from mcp_config.tools import Caller
-from server.body import parse_json, read_again, read_whole
+from server.body import read_again, read_json, read_whole
 from server.errors import Invalid, Malformed, NotFound
 from server.identity.scopes import may_resolve
 from server.keys import Principal
@@ -50,7 +50,7 @@ def _refusal(status: int, number: int, words: str, code: str) -> JSONResponse:
 async def _checked(receive: Receive) -> Receive:
     """Refuses what the SDK would read: the strict JSON of all other routes is what policies are asked about."""
     body = await read_whole(receive)
-    parse_json(body)
+    await read_json(body)
     return read_again(body, receive)
 
 

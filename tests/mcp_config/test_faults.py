@@ -99,6 +99,14 @@ async def test_f09_flood_fails_as_too_large_and_memory_stays_flat(mode: str) -> 
         assert (await rig.call("sick__echo", text="again")).content == "again"
 
 
+async def test_f09_more_values_than_can_be_read_in_a_moment_fail_as_too_large() -> None:
+    async with open_rig(chaos("sick", "many", "100000")) as rig:
+        result = await rig.call("sick__act")
+        assert (result.status, result.error_code) == ("error", "result_too_large")
+        assert "holds more than 100000 values; ask for less" in result.content
+        assert (await rig.call("sick__echo", text="again")).content == "again"
+
+
 async def test_f10_server_that_never_initializes_is_named_and_its_tools_are_absent() -> None:
     sick = replace(chaos("sick", "noinit"), start_timeout=0.5)
     async with open_rig(chaos("well"), sick, chaos("other")) as rig:

@@ -11,6 +11,7 @@ from tests.support.chaos_http import ChaosHttp, cut_stream, http, open_chaos_htt
 from tests.support.waiting import until
 
 CANARY = "canary-4f1c77"
+MANY = b'{"jsonrpc": "2.0", "id": 3, "result": {"structuredContent": {"values": [' + b"0," * 100_000 + b"0]}}}"
 
 
 def web(port: int) -> ServerConfig:
@@ -31,6 +32,12 @@ def web(port: int) -> ServerConfig:
         (http("404 Not Found"), "server_lost", "takes no notice"),
         (cut_stream(), "timeout", "no answer within 0.5 seconds"),
         (b"", "server_lost", "the connection was ended"),
+        (http("200 OK", "Content-Type: application/json", body=MANY), "result_too_large", "more than 100000 values"),
+        (
+            http("200 OK", "Content-Type: text/event-stream", body=b"data: " + MANY.replace(b"0,", b"0,\ndata: ")),
+            "result_too_large",
+            "more than 100000 values",
+        ),
     ],
 )
 @pytest.mark.slow

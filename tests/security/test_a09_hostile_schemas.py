@@ -68,3 +68,38 @@ def test_a_slow_pattern_or_an_endless_reference_costs_bounded_time(schema: JsonO
     began = time.process_time()
     assert checked.complaint(arguments)
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"properties": {"a": {"pattern": "(?:(?:(?:a?){100}){100}){100}"}}}, "repeats too much"),
+        ({"properties": {"a": {"pattern": "(?i)" + "é" * 4_000}}}, "too long"),
+        ({"patternProperties": {"(" * 1_000 + ")" * 1_000: {}}}, "repeats too much"),
+        (
+            {"$schema": "http://json-schema.org/draft-04/schema#", "enum": [{"a": n} for n in range(15_000)]},
+            "",  # each value was once compared with each
+        ),
+    ],
+)
+def test_what_is_slow_to_make_ready_costs_bounded_time_and_the_next_tool_stands(schema: JsonValue, words: str) -> None:
+    began = time.process_time()
+    listing = build_listing([offer(schema), GOOD])
+    assert time.process_time() - began < 1
+    assert listing.tools[-1].name == "good"
+    assert words in "".join(listing.quarantined)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^[a-z]{1,63}(?:\\.[a-z]{1,63}){0,126}$",
+        "^.{0,65536}$",
+        "^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$",
+        "^(?!.*\\.\\.)[^\\s@]+@(?:[^\\s@.]+\\.)+[^\\s@.]{2,}$",
+        "^\\p{L}[\\p{L}\\p{N}_ -]*$",
+        "^(?:(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)(?:\\.|$)){4}$",
+    ],
+)
+def test_an_honest_pattern_is_taken(pattern: str) -> None:
+    assert build_listing([offer({"properties": {"a": {"pattern": pattern}}})]).tools

@@ -173,6 +173,9 @@ class Server:
             "empty": {"content": []},
             "broken-promise": {**text("five degrees"), "structuredContent": {"degrees": "five"}},
             "mixed": {"content": self.mixed()},
+            "many": {**text("many"), "structuredContent": {"values": [0] * int(self.arguments[0])}}
+            if self.mode == "many"
+            else {},
             "big": text(
                 "A" + "b" * (int(self.arguments[0]) if self.mode == "big" and self.arguments else 2_000_000) + "Z"
             ),
