@@ -55,9 +55,8 @@ async def test_a26_nobody_waits_for_what_another_has_started(scripted_model: Scr
         refused, answers = await answers_during(client, client.post("/v1/conversations", content=deep))
         assert 400 <= refused.status_code < 500
         assert answers > 3
-        for body, code in ((b"[" + b"[]," * 100_000 + b"[]]", "json_too_many_values"), (deep[11:100], "json_too_deep")):
-            refused = await client.post("/mcp", content=body)
-            assert refused.json()["code"] == code
+        refused = await client.post("/mcp", content=b"[" + b"[]," * 100_000 + b"[]]")
+        assert refused.json()["code"] == "json_too_many_values"
 
 
 @pytest.mark.parametrize("arguments", [("big", "5000000"), ("many", "95000")])
