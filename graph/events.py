@@ -35,6 +35,10 @@ class Usage(_Frozen):
     output_tokens: int = 0
     total_tokens: int = 0
 
+    @classmethod
+    def of(cls, input_tokens: int, output_tokens: int) -> "Usage":
+        return cls(input_tokens=input_tokens, output_tokens=output_tokens, total_tokens=input_tokens + output_tokens)
+
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,

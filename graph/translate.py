@@ -170,5 +170,4 @@ def build_plan(steps: Sequence[PlanStep]) -> Plan:
 
 
 def build_usage(tokens: Tokens) -> Usage:
-    total = tokens.input_tokens + tokens.output_tokens
-    return Usage(input_tokens=tokens.input_tokens, output_tokens=tokens.output_tokens, total_tokens=total)
+    return Usage.of(tokens.input_tokens, tokens.output_tokens)

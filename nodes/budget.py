@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from config.agents import AgentSpec, Limits
@@ -87,11 +88,13 @@ class Budget:
 
     def _check_usage(self, step_id: str, agent: str, *, spare: bool) -> None:
         """With `spare`, a limit that is just reached is kept; without, nothing is left to begin a call with."""
-        for whose, usage in (("run", self.spending.usage), ("step", self.spending.usage_of(step_id))):
-            tokens = self.run_bar("tokens") if whose == "run" else self.step_bar("tokens", agent)
-            if tokens and usage.tokens + (not spare) > tokens.value:
+        for whose, usage, find_bar in (
+            ("run", self.spending.usage, self.run_bar),
+            ("step", self.spending.usage_of(step_id), partial(self.step_bar, agent=agent)),
+        ):
+            if (tokens := find_bar("tokens")) and usage.tokens + (not spare) > tokens.value:
                 raise tokens.exceeded(f"the {whose} took {usage.tokens} tokens{_guessed(usage)}")
-            cost = self.run_bar("cost_usd") if whose == "run" else self.step_bar("cost_usd", agent)
+            cost = find_bar("cost_usd")
             if cost and (usage.cost_usd > cost.value or (not spare and usage.cost_usd >= cost.value)):
                 raise cost.exceeded(f"the {whose} cost ${usage.cost_usd:.6g}{_guessed(usage)}")
 

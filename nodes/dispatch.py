@@ -86,6 +86,6 @@ def _say_ends(ended: list[StepResult], write: FactWriter) -> None:
 
 
 def _send(step: PlanStep, progress: Progress, state: RunState, budget: Budget) -> Send:
-    budget.spending.of(step["id"])
+    budget.spending.of(step["id"])  # from now on it counts as begun
     given = StepInput(step=step, earlier=progress.earlier(step), messages=state["messages"], channel=progress.channel)
     return Send(step["agent"], given)

@@ -13,10 +13,8 @@ from mcp_config.tools import ToolSpec
 from nodes.context import RunContext
 from nodes.models.port import ChatModel, ModelError
 from nodes.prompting import newest_question
-from nodes.window import bytes_of, pictures_of
+from nodes.window import ROOMY, bytes_of, pictures_of
 
-ROOMY: Final = 16_000
-"""Tokens of context. A model with less is offered nothing beside its own tools: it would lose its way."""
 _FETCHES_NOTHING: Final = "ollama:"
 _RESULT_SHARE: Final = 2
 """One result may take half of a model's context; of more it is shown beginning and end."""

@@ -26,8 +26,6 @@ _LOST: Final = ToolResult(
     "Say so to the user; do not make it again unless it can be checked that it had no effect.",
     "outcome_unknown",
 )
-
-
 _AGAIN_FAILED: Final = "[You made this very call before, and it failed as now. Change its arguments as it says above.]"
 _DIRECT: Final = {"return_direct": True}
 """On a message that is the step's answer as it is."""
@@ -84,8 +82,7 @@ def _find_spec(context: RunContext, agent: str, tool: str) -> ToolSpec | None:
 async def _result_of(
     call: ToolCall, spec: ToolSpec | None, ledger: StreamLedger, approvals: RunApprovals
 ) -> ToolResult:
-    """Makes the call unless an earlier attempt did: a known result is used, a lost one only repeated where that is
-    safe."""
+    """Makes the call unless an earlier attempt did: a known result is used, a lost call repeated where that is safe."""
     context = approvals.context
     if call.id in context.earlier_calls:
         if known := context.earlier_calls[call.id]:

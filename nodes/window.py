@@ -8,6 +8,8 @@ from langchain_core.messages import AIMessage, AnyMessage
 
 from mcp_config.tools import ToolSpec
 
+ROOMY: Final = 16_000
+"""Tokens of context. A model with less, shown more than its task and its own tools, loses its way and uses no tool."""
 _BYTES_PER_TOKEN: Final = 3
 """English has about four and Chinese three: a guess on the safe side, since tokenizers differ by model."""
 _MESSAGE_OVERHEAD: Final = 6

@@ -1,6 +1,7 @@
 """Changes of an agent as clients ask for them: a merge patch, and the version they have seen. Pure."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from pydantic import JsonValue, ValidationError
 
@@ -9,7 +10,7 @@ from config.json_pointer import build_pointer
 from config.model_flaws import find_flaws
 from server.errors import Conflict, Invalid
 
-_FIXED = ("id", "role")
+_FIXED: Final = ("id", "role")
 
 
 def build_changed(present: AgentSpec, patch: Mapping[str, JsonValue]) -> AgentSpec:

@@ -1,13 +1,14 @@
 """A piece of the governed path: what a model cannot be given is kept for people, and the model is told of it."""
 
 from dataclasses import replace
+from typing import Final
 
 from mcp_config.calls.content import cut
 from mcp_config.calls.path import Wrapper
 from mcp_config.tools import Artifacts, Blob, CallTool, ToolCall, ToolResult
 
-_TEXT = "text/plain; charset=utf-8"
-_JSON = "application/json"
+_TEXT: Final = "text/plain; charset=utf-8"
+_JSON: Final = "application/json"
 
 
 def size_cap(limit: int, artifacts: Artifacts | None) -> Wrapper:

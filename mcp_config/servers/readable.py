@@ -1,8 +1,9 @@
 """Turns sizes, times and tables into short text that people and small models read well. Pure."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def format_bytes(size: float) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import anyio.to_thread
 from mcp.server.fastmcp import FastMCP
@@ -12,9 +13,9 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 ToolFunction = Callable[..., str] | Callable[..., Awaitable[str]]
 """Name, docstring and parameters become the tool's name, description and schema; plain functions run in a thread."""
 
-WARNING = "open-agent/warning"
+WARNING: Final = "open-agent/warning"
 """In a tool's `_meta`: as `mcp_config.definitions.definition` reads it; a server is a program of its own."""
-_READ_ONLY = ToolAnnotations(readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False)
+_READ_ONLY: Final = ToolAnnotations(readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False)
 
 
 class RefusedError(Exception):

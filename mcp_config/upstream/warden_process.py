@@ -10,11 +10,12 @@ import select
 import signal
 import sys
 from pathlib import Path
+from typing import Final
 
-MARK = "OPEN_AGENT_SERVER"
+MARK: Final = "OPEN_AGENT_SERVER"
 """The variable that says which start of a server a process comes from. It is no secret, and gives no rights."""
-_PROC = Path("/proc")
-_ROUNDS = 5
+_PROC: Final = Path("/proc")
+_ROUNDS: Final = 5
 """So often what is killed may have started another process meanwhile."""
 
 

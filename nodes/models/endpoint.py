@@ -25,9 +25,9 @@ from nodes.models.port import ModelError
 
 Failure = Literal["auth", "missing", "busy", "rejected", "too_long", "broken", "unreachable", "timeout", "unreadable"]
 
-_LONGEST_QUOTE = 300
-_NO_TOOLS = "does not support tools"
-_TOO_LONG = re.compile(
+_LONGEST_QUOTE: Final = 300
+_NO_TOOLS: Final = "does not support tools"
+_TOO_LONG: Final = re.compile(
     r"exceed\w*( the)?( available)? context|maximum context length|prompt is too long", re.IGNORECASE
 )
 """How servers say it that have no error code for it: llama.cpp, vLLM and others."""
@@ -96,7 +96,7 @@ class Endpoint:
         return text[:_LONGEST_QUOTE]
 
 
-_MEANINGS: Mapping[Failure, tuple[str, str]] = {
+_MEANINGS: Final[Mapping[Failure, tuple[str, str]]] = {
     "auth": ("model_auth", "{key} was refused by {place}: check it, and that it may use {model}"),
     "missing": ("model_rejected", "{place} does not know {model}: {remedy}"),
     "busy": ("model_unavailable", "{place} answers that the rate limit or quota is used up: {words}"),
@@ -111,7 +111,7 @@ _MEANINGS: Mapping[Failure, tuple[str, str]] = {
     "unreadable": ("model_bad_output", "{place} sent a reply that cannot be read: is {setting} the right address?"),
 }
 """Code and sentence for each way to fail."""
-_STATUSES: Mapping[int, Failure] = {
+_STATUSES: Final[Mapping[int, Failure]] = {
     401: "auth",
     403: "auth",
     404: "missing",

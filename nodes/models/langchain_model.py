@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import jsonschema
 from langchain_core.exceptions import ModelError as ProviderError
@@ -24,7 +24,7 @@ Constrain = Callable[[str, JsonObject], CallOptions]
 """Call options that make the provider's reply one JSON object that fits the named schema."""
 
 # What a client's own code raises for replies it cannot digest; ours does not run inside it.
-_CLIENT_FAILURES = (ProviderError, OSError, ValueError, TypeError, KeyError)
+_CLIENT_FAILURES: Final = (ProviderError, OSError, ValueError, TypeError, KeyError)
 
 
 class LangChainChatModel:

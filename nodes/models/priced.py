@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Final
 
 from langchain_core.messages import AnyMessage
 from typing_extensions import override
@@ -13,7 +14,7 @@ from nodes.models.constrained import ClosableModel, Replies
 from nodes.models.port import ModelError, ModelReply, StructuredReply, Usage
 from nodes.models.wrapped import WrappedModel
 
-_MILLION = 1_000_000
+_MILLION: Final = 1_000_000
 
 
 class PricedModel(WrappedModel[ClosableModel]):

@@ -6,6 +6,7 @@ reply that was cut short into a call nobody asked for.
 
 import json
 from dataclasses import dataclass, field
+from typing import Final
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
 
@@ -13,7 +14,7 @@ from config.ids import new_id
 from nodes.models.port import ModelReply, TextDelta, Usage
 from nodes.window import count_tokens
 
-_KEPT_METADATA = ("finish_reason", "done_reason")
+_KEPT_METADATA: Final = ("finish_reason", "done_reason")
 
 
 @dataclass

@@ -11,10 +11,10 @@ from config.settings import ModelProvider
 from nodes.models.port import ModelError
 
 DEFAULT: Final = "default"
+FAST: Final = "fast"
 VISION: Final = "vision"
 LOCAL: Final[frozenset[ModelProvider]] = frozenset({"embedded", "ollama"})
 """Providers that cost nothing: their models run on machines of our own."""
-FAST: Final = "fast"
 Aliases = Mapping[str, ModelSelector | list[ModelSelector]]
 
 

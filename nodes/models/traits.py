@@ -17,7 +17,7 @@ class Traits:
     """None: nobody knows."""
 
 
-_KNOWN: tuple[tuple[str, Traits], ...] = (
+_KNOWN: Final[tuple[tuple[str, Traits], ...]] = (
     ("gpt-5", Traits(272_000, sees=True)),
     ("gpt-4.1", Traits(1_000_000, sees=True)),
     ("gpt-4o", Traits(128_000, sees=True)),

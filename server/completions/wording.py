@@ -1,12 +1,12 @@
 """What a request may say, in OpenAI's words. Keys that are not here are ignored, as OpenAI's clients expect."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from config.agents import Limits
 
-MAX_TEXT = 1_000_000
+MAX_TEXT: Final = 1_000_000
 
 
 class _Lenient(BaseModel):

@@ -1,6 +1,6 @@
 """What a run that ends still owes its log: every started step and tool call is closed before the terminal event."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from sqlalchemy import select
 
@@ -22,8 +22,8 @@ from server.db.sessions import ReadSession
 from server.db.tables import EventRow, RunRow, StepRow, ToolCallRow
 
 Terminal = RunCompleted | RunFailed | RunCancelled
-_CANCELLED = Failure(code="cancelled", detail="The run was cancelled.")
-_LOST = Failure(code="outcome_lost", detail="It was under way when the run ended; its outcome is not known.")
+_CANCELLED: Final = Failure(code="cancelled", detail="The run was cancelled.")
+_LOST: Final = Failure(code="outcome_lost", detail="It was under way when the run ended; its outcome is not known.")
 
 
 async def read_closing_events(session: ReadSession, terminal: Terminal) -> list[RunEvent]:

@@ -4,7 +4,7 @@ that nothing is stored twice and what was changed becomes a branch."""
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -18,7 +18,7 @@ from server.db.tables import ConversationRow, MessageRow
 from server.db.tree import Spot, Tree, read_tree
 from server.resources.conversations import Attachment
 
-_LONGEST_LOOK_BACK = 100
+_LONGEST_LOOK_BACK: Final = 100
 """Answers of a history by which its conversation is looked for, from the newest back."""
 
 

@@ -1,6 +1,7 @@
 """What runs have taken so far, as the log and its rows tell: what a budget goes on from after a restart."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from sqlalchemy import select, true, update
 
@@ -12,7 +13,7 @@ from server.db.database import Database
 from server.db.sessions import ReadSession, WriteSession
 from server.db.tables import EventRow, RunRow, StepRow, ToolCallRow
 
-_TELLING = ("run.started", "run.resumed", "step.started", "step.completed", "step.failed")
+_TELLING: Final = ("run.started", "run.resumed", "step.started", "step.completed", "step.failed")
 
 
 class Spendings:
@@ -39,7 +40,7 @@ class Spendings:
 async def write_usages(session: WriteSession, usages: Mapping[str, Taken]) -> None:
     """Writes what steps have taken so far, also those that fail: their event does not tell."""
     for step_id, taken in usages.items():
-        told = Usage(input_tokens=taken.input_tokens, output_tokens=taken.output_tokens, total_tokens=taken.tokens)
+        told = Usage.of(taken.input_tokens, taken.output_tokens)
         values = {"usage": told, "cost_usd": taken.cost_usd, "usage_estimated": taken.estimated}
         await session.execute(update(StepRow).where(StepRow.id == step_id).values(values))
     if guessed := [step_id for step_id, taken in usages.items() if taken.estimated]:

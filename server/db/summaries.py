@@ -90,11 +90,10 @@ class Summaries:
 
 
 def _resource(row: SummaryRow) -> ConversationSummary:
-    total = row.input_tokens + row.output_tokens
     return ConversationSummary(
         message_id=row.message_id,
         content=row.content,
-        usage=Usage(input_tokens=row.input_tokens, output_tokens=row.output_tokens, total_tokens=total),
+        usage=Usage.of(row.input_tokens, row.output_tokens),
         usage_estimated=row.usage_estimated,
         created_at=row.created_at,
     )

@@ -9,8 +9,7 @@ import structlog
 from config.ids import derive_id
 from mcp_config.calls.content import cut
 from mcp_config.tools import ToolResult
-from nodes.reach import ROOMY
-from nodes.window import bytes_of
+from nodes.window import ROOMY, bytes_of
 from server.db.attachments import text_of
 from server.db.queue import Claim
 from server.db.store import Store

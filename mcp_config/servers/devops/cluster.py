@@ -1,7 +1,7 @@
 """The tools on a Kubernetes cluster, offered where there is a `kubectl` executable."""
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -25,8 +25,8 @@ Kind = Literal[
 ]
 Namespace = Annotated[str, Field(description="Namespace; empty for all of them")]
 OneNamespace = Annotated[str, Field(description="Namespace; empty for the default one")]
-_PATIENCE = "--request-timeout=8s"
-_MAX_LINES = 500
+_PATIENCE: Final = "--request-timeout=8s"
+_MAX_LINES: Final = 500
 
 
 class KubernetesTools:

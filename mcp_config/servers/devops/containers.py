@@ -1,21 +1,21 @@
 """The tools on Docker containers, offered where there is a `docker` executable."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from mcp_config.servers.devops.programs import check_name, run_program, show_first, show_last
 
-_PS = "table {{.Names}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}"
-_IMAGES = "table {{.Repository}}:{{.Tag}}\t{{.Size}}\t{{.CreatedSince}}"
+_PS: Final = "table {{.Names}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}"
+_IMAGES: Final = "table {{.Repository}}:{{.Tag}}\t{{.Size}}\t{{.CreatedSince}}"
 # chosen fields: the whole would show the container's environment, and with it secrets
-_INSPECT = (
+_INSPECT: Final = (
     "name: {{.Name}}\nimage: {{.Config.Image}}\nstate: {{.State.Status}} (exit code {{.State.ExitCode}})\n"
     "started: {{.State.StartedAt}}\nrestarts: {{.RestartCount}}\nrestart policy: {{.HostConfig.RestartPolicy.Name}}\n"
     "{{range .Mounts}}mount: {{.Source}} -> {{.Destination}}\n{{end}}"
     "{{range $name, $network := .NetworkSettings.Networks}}network: {{$name}} {{$network.IPAddress}}\n{{end}}"
 )
-_MAX_LINES = 500
+_MAX_LINES: Final = 500
 
 
 class DockerTools:

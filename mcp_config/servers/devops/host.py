@@ -3,7 +3,7 @@
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import psutil
 from pydantic import Field
@@ -11,10 +11,10 @@ from pydantic import Field
 from mcp_config.servers.readable import format_bytes, format_duration, join_cells
 from mcp_config.servers.serving import RefusedError
 
-_SAMPLE_SECONDS = 0.5
-_MAX_PROCESSES = 30
+_SAMPLE_SECONDS: Final = 0.5
+_MAX_PROCESSES: Final = 30
 # shown as mounts, but not places where files can be put
-_IMAGES = frozenset({"squashfs", "iso9660"})
+_IMAGES: Final = frozenset({"squashfs", "iso9660"})
 
 
 def cpu_usage() -> str:

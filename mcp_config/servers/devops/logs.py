@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -10,15 +10,15 @@ from mcp_config.servers.readable import clip_lines, format_bytes, format_duratio
 from mcp_config.servers.rooted_files import FoundFile, OutsideRootsError, RootedFiles
 from mcp_config.servers.serving import RefusedError
 
-_MAX_FILES = 5_000
-_MAX_LISTED = 40
-_MAX_LINES = 200
-_MAX_CHARACTERS = 4_000
-_MAX_LINE = 500
-_TAIL_BYTES = 4 * 2**20
+_MAX_FILES: Final = 5_000
+_MAX_LISTED: Final = 40
+_MAX_LINES: Final = 200
+_MAX_CHARACTERS: Final = 4_000
+_MAX_LINE: Final = 500
+_TAIL_BYTES: Final = 4 * 2**20
 """How far back from its end a log is read."""
-_PACKED = (".gz", ".xz", ".bz2", ".zst", ".zip", ".journal")
-_NO_FOLDERS = "No log folder is allowed yet: set LOG_FOLDERS to the folders whose logs may be read."
+_PACKED: Final = (".gz", ".xz", ".bz2", ".zst", ".zip", ".journal")
+_NO_FOLDERS: Final = "No log folder is allowed yet: set LOG_FOLDERS to the folders whose logs may be read."
 
 
 class LogTools:

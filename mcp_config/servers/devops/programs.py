@@ -8,15 +8,17 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from mcp_config.servers.readable import clip_lines
 from mcp_config.servers.serving import RefusedError
 
-_SECONDS = 10.0
-_MAX_BYTES = 2**20
-_MAX_CHARACTERS = 4_000
-_ERROR_LINES, _ERROR_CHARACTERS = 3, 600
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,199}")
+_SECONDS: Final = 10.0
+_MAX_BYTES: Final = 2**20
+_MAX_CHARACTERS: Final = 4_000
+_ERROR_LINES: Final = 3
+_ERROR_CHARACTERS: Final = 600
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,199}")
 
 
 def check_name(name: str) -> str:

@@ -4,25 +4,26 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mcp_config.servers.docs.sections import Section, split_sections
 from mcp_config.servers.docs.terms import any_of, in_headings, near_each_other, shorten_terms, telling_terms
 from mcp_config.servers.rooted_files import FoundFile, OutsideRootsError, RootedFiles
 
-MAX_FILE_BYTES = 2 * 2**20
-MAX_FILES = 5_000
-_SUFFIXES = (".md", ".markdown", ".mdx", ".txt", ".rst", ".adoc", ".text")
-_TABLE = """
+MAX_FILE_BYTES: Final = 2 * 2**20
+MAX_FILES: Final = 5_000
+_SUFFIXES: Final = (".md", ".markdown", ".mdx", ".txt", ".rst", ".adoc", ".text")
+_TABLE: Final = """
 CREATE VIRTUAL TABLE sections USING fts5 (
     file, title, trail, body, anchor UNINDEXED, tokenize = 'porter unicode61 remove_diacritics 2')
 """
 # weights of file, title, trail, body: a match in a heading says more than one in the text
-_CANDIDATES = """
+_CANDIDATES: Final = """
 SELECT rowid, -bm25(sections, 2.0, 4.0, 2.0, 1.0) AS weight FROM sections
 WHERE sections MATCH ? ORDER BY weight DESC, rowid LIMIT 200
 """
-_MATCHING = "SELECT rowid FROM sections WHERE sections MATCH ?"
-_SHOW = """
+_MATCHING: Final = "SELECT rowid FROM sections WHERE sections MATCH ?"
+_SHOW: Final = """
 SELECT file, title, anchor, snippet(sections, 3, '', '', ' … ', 48) FROM sections WHERE sections MATCH ? AND rowid = ?
 """
 

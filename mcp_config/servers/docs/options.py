@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-_PROJECT = Path(__file__).resolve().parents[3]
+_PROJECT: Final = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-_HEADING = re.compile(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
-_FENCE = re.compile(r" {0,3}(```|~~~)")
-_MARKUP = re.compile(r"[`*]|!?\[([^\]]*)\]\([^)]*\)")
-_TEXT_LINES = 40
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_FENCE: Final = re.compile(r" {0,3}(```|~~~)")
+_MARKUP: Final = re.compile(r"[`*]|!?\[([^\]]*)\]\([^)]*\)")
+_TEXT_LINES: Final = 40
 """Plain text has no headings: it is cut into pieces of this many lines."""
 
 

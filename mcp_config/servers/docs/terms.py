@@ -3,8 +3,9 @@
 import itertools
 import re
 from collections.abc import Sequence
+from typing import Final
 
-_STOP_WORDS = frozenset(
+_STOP_WORDS: Final = frozenset(
     """
     a about an and any are as at be by can could did do does documented documentation docs document for from get give
     had has have how i if in into is it its may me my of on or our please see shall should show so tell than that the
@@ -14,9 +15,9 @@ _STOP_WORDS = frozenset(
     el los las una y o cómo dónde qué es son en por para con del
     """.split()  # noqa: SIM905 - a list of a hundred literals reads worse
 )
-_PREFIX_LENGTH = 4
-_STUB_LENGTH = 5
-_NEAR = 5
+_PREFIX_LENGTH: Final = 4
+_STUB_LENGTH: Final = 5
+_NEAR: Final = 5
 
 
 def telling_terms(question: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The two tools of the docs server, `search` and `read`, and the text they answer with."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -11,9 +11,9 @@ from mcp_config.servers.readable import clip_lines
 from mcp_config.servers.rooted_files import OutsideRootsError
 from mcp_config.servers.serving import RefusedError
 
-_PAGE = 4_000
-_MAX_HITS = 10
-_MAX_LISTED = 1_200
+_PAGE: Final = 4_000
+_MAX_HITS: Final = 10
+_MAX_LISTED: Final = 1_200
 
 
 class DocsTools:

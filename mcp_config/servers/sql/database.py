@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 Dialect = Literal["sqlite", "postgres"]
 
-COUNT_LIMIT = 100_000
+COUNT_LIMIT: Final = 100_000
 """Rows of a table are counted up to here."""
 
 

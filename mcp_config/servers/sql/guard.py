@@ -6,6 +6,7 @@ and engines differ, so each engine refuses writes by itself.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Final
 
 import sqlglot
 from sqlglot import exp
@@ -14,11 +15,11 @@ from sqlglot.errors import SqlglotError
 from mcp_config.servers.sql.database import Dialect, QueryFailedError, Table, UnknownColumnError
 from mcp_config.servers.sql.grammar import NAMED_FUNCTIONS, NODES, OFFERED_FUNCTIONS, ROOTS
 
-MAX_BYTES = 10_240
-MAX_DEPTH = 60
+MAX_BYTES: Final = 10_240
+MAX_DEPTH: Final = 60
 """Parentheses inside each other; also keeps the parser's own recursion shallow."""
 
-_DEFAULT_SCHEMA: Mapping[Dialect, str] = MappingProxyType({"sqlite": "main", "postgres": "public"})
+_DEFAULT_SCHEMA: Final[Mapping[Dialect, str]] = MappingProxyType({"sqlite": "main", "postgres": "public"})
 
 
 def check_query(sql: str, dialect: Dialect, tables: Sequence[Table]) -> None:

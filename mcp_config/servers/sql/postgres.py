@@ -6,6 +6,7 @@ Holds without the guard in front of it: `DECLARE … CURSOR FOR` takes one SELEC
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Final
 
 import psycopg
 from psycopg import errors, sql
@@ -21,16 +22,16 @@ from mcp_config.servers.sql.database import (
     UnknownColumnError,
 )
 
-_CONNECT_SECONDS = 5
-_CURSOR = "answer"
-_POWERFUL = """
+_CONNECT_SECONDS: Final = 5
+_CURSOR: Final = "answer"
+_POWERFUL: Final = """
 SELECT r.rolsuper OR r.rolreplication OR EXISTS (
     SELECT 1 FROM pg_roles p
     WHERE p.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
       AND pg_has_role(r.oid, p.oid, 'MEMBER'))
 FROM pg_roles r WHERE r.rolname = session_user
 """
-_COLUMNS = """
+_COLUMNS: Final = """
 SELECT CASE WHEN pg_table_is_visible(t.oid) THEN t.relname ELSE n.nspname || '.' || t.relname END,
        a.attname, format_type(a.atttypid, a.atttypmod),
        EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = t.oid AND i.indisprimary AND a.attnum = ANY (i.indkey)),
@@ -47,7 +48,7 @@ WHERE t.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT t.relispartition
   AND has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(t.oid, a.attnum, 'SELECT')
 ORDER BY n.nspname, t.relname, a.attnum
 """
-_WRITABLE = """
+_WRITABLE: Final = """
 SELECT CASE WHEN pg_table_is_visible(t.oid) THEN t.relname ELSE n.nspname || '.' || t.relname END
 FROM pg_class t
 JOIN pg_namespace n ON n.oid = t.relnamespace
@@ -58,11 +59,11 @@ WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
            WHEN t.relkind = 'S' THEN has_sequence_privilege(t.oid, 'USAGE, UPDATE') END
 ORDER BY t.relkind DESC, n.nspname, t.relname LIMIT 4
 """
-_MAKE_ONE = (
+_MAKE_ONE: Final = (
     "Make one of its own: CREATE ROLE sql_agent LOGIN PASSWORD '…'; GRANT pg_read_all_data TO sql_agent; "
     "and name it in SQL_AGENT_DATABASE_URL."
 )
-_OWN_ROLE = f"The role in SQL_AGENT_DATABASE_URL can do more than read. {_MAKE_ONE}"
+_OWN_ROLE: Final = f"The role in SQL_AGENT_DATABASE_URL can do more than read. {_MAKE_ONE}"
 
 _Connection = psycopg.Connection[tuple[object, ...]]
 

@@ -4,11 +4,12 @@ import contextlib
 import sqlite3
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from mcp_config.servers.sql.shop_rows import CATEGORIES, build_customers, build_orders, build_products
 
-_FILE = "sample-shop.db"
-_TABLES = """
+_FILE: Final = "sample-shop.db"
+_TABLES: Final = """
 CREATE TABLE categories (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE products (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, category_id INTEGER NOT NULL REFERENCES categories (id),

@@ -4,39 +4,65 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Final
 
-CATEGORIES = ("Coffee", "Tea", "Brewing", "Kitchen", "Books", "Garden")
-
-_PRODUCTS = (
-    *(("House Espresso 1 kg", 1, 18.90), ("Ethiopia Yirgacheffe 250 g", 1, 11.50), ("Colombia Huila 250 g", 1, 10.90)),
-    *(("Decaf Blend 500 g", 1, 13.40), ("Cold Brew Cans 6-pack", 1, 14.90), ("Coffee Capsules 50-pack", 1, 16.50)),
-    *(
-        ("Earl Grey 100 g", 2, 7.90),
-        ("Sencha 100 g", 2, 9.80),
-        ("Rooibos 150 g", 2, 6.50),
-        ("Masala Chai 120 g", 2, 8.20),
+_RANGE: Final = {
+    "Coffee": (
+        ("House Espresso 1 kg", 18.90),
+        ("Ethiopia Yirgacheffe 250 g", 11.50),
+        ("Colombia Huila 250 g", 10.90),
+        ("Decaf Blend 500 g", 13.40),
+        ("Cold Brew Cans 6-pack", 14.90),
+        ("Coffee Capsules 50-pack", 16.50),
     ),
-    *(("Matcha 30 g", 2, 19.90), ("Peppermint 80 g", 2, 5.90), ("Jasmine Pearls 80 g", 2, 12.60)),
-    *(("French Press 1 l", 3, 29.00), ("Pour-over Dripper", 3, 22.50), ("Paper Filters 100-pack", 3, 4.90)),
-    *(
-        ("Hand Grinder", 3, 64.00),
-        ("Gooseneck Kettle", 3, 79.00),
-        ("Milk Frother", 3, 34.90),
-        ("Espresso Scale", 3, 45.00),
+    "Tea": (
+        ("Earl Grey 100 g", 7.90),
+        ("Sencha 100 g", 9.80),
+        ("Rooibos 150 g", 6.50),
+        ("Masala Chai 120 g", 8.20),
+        ("Matcha 30 g", 19.90),
+        ("Peppermint 80 g", 5.90),
+        ("Jasmine Pearls 80 g", 12.60),
     ),
-    *(("Moka Pot", 3, 32.00), ("Teapot 1.2 l", 3, 38.50), ("Stoneware Mug", 4, 12.00), ("Espresso Cup Set", 4, 24.00)),
-    *(("Chef's Knife", 4, 89.00), ("Cutting Board", 4, 27.50), ("Cast-iron Pan", 4, 54.00), ("Storage Jar", 4, 9.50)),
-    *(("Apron", 4, 21.00), ("Tea Towel 3-pack", 4, 15.00), ("The Coffee Atlas", 5, 35.00), ("Tea Stories", 5, 28.00)),
-    *(("Bread at Home", 5, 26.00), ("Kitchen Garden Year", 5, 24.50), ("Herb Seeds Set", 6, 8.90)),
-    *(
-        ("Terracotta Pot", 6, 11.00),
-        ("Watering Can", 6, 23.00),
-        ("Pruning Shears", 6, 31.00),
-        ("Compost Bin", 6, 49.00),
+    "Brewing": (
+        ("French Press 1 l", 29.00),
+        ("Pour-over Dripper", 22.50),
+        ("Paper Filters 100-pack", 4.90),
+        ("Hand Grinder", 64.00),
+        ("Gooseneck Kettle", 79.00),
+        ("Milk Frother", 34.90),
+        ("Espresso Scale", 45.00),
+        ("Moka Pot", 32.00),
+        ("Teapot 1.2 l", 38.50),
     ),
-    *(("Raised Bed Kit", 6, 95.00),),
-)
-_PLACES = {
+    "Kitchen": (
+        ("Stoneware Mug", 12.00),
+        ("Espresso Cup Set", 24.00),
+        ("Chef's Knife", 89.00),
+        ("Cutting Board", 27.50),
+        ("Cast-iron Pan", 54.00),
+        ("Storage Jar", 9.50),
+        ("Apron", 21.00),
+        ("Tea Towel 3-pack", 15.00),
+    ),
+    "Books": (
+        ("The Coffee Atlas", 35.00),
+        ("Tea Stories", 28.00),
+        ("Bread at Home", 26.00),
+        ("Kitchen Garden Year", 24.50),
+    ),
+    "Garden": (
+        ("Herb Seeds Set", 8.90),
+        ("Terracotta Pot", 11.00),
+        ("Watering Can", 23.00),
+        ("Pruning Shears", 31.00),
+        ("Compost Bin", 49.00),
+        ("Raised Bed Kit", 95.00),
+    ),
+}
+"""What the shop sells: by category, with prices."""
+CATEGORIES: Final = tuple(_RANGE)
+_PLACES: Final = {
     "Germany": (24, ("Berlin", "Hamburg", "Munich", "Cologne")),
     "France": (20, ("Paris", "Lyon", "Nantes")),
     "United States": (18, ("New York", "Chicago", "Portland", "Austin")),
@@ -46,12 +72,18 @@ _PLACES = {
     "Spain": (9, ("Madrid", "Valencia")),
     "Canada": (7, ("Toronto", "Montréal")),
 }
-_FIRST_NAMES = "Anna Ben Chloé Daniel Emi Fatima Gabriel Hana Ivan Julia Kenji Lucía Mateo Nina Omar Priya Rafael Sara"
-_LAST_NAMES = "Almeida Bauer Costa Dubois Evans Fischer García Hayashi Iyer Jansen Kowalski Laurent Mehta Novak Okafor"
-_BESTSELLERS = {1: 14, 16: 10, 23: 7}
+_FIRST_NAMES: Final = (
+    "Anna Ben Chloé Daniel Emi Fatima Gabriel Hana Ivan Julia Kenji Lucía Mateo Nina Omar Priya Rafael Sara"
+)
+_LAST_NAMES: Final = (
+    "Almeida Bauer Costa Dubois Evans Fischer García Hayashi Iyer Jansen Kowalski Laurent Mehta Novak Okafor"
+)
+_BESTSELLERS: Final = {1: 14, 16: 10, 23: 7}
 """Product id to how much more often than others it is bought."""
-_STATUSES = ("delivered",) * 8 + ("shipped", "cancelled")
-_FIRST_DAY, _DAYS, _ORDERS = date(2024, 1, 1), 731, 500
+_STATUSES: Final = ("delivered",) * 8 + ("shipped", "cancelled")
+_FIRST_DAY: Final = date(2024, 1, 1)
+_DAYS: Final = 731
+_ORDERS: Final = 500
 
 
 @dataclass(frozen=True)
@@ -70,7 +102,8 @@ class Order:
 
 def build_products() -> list[tuple[int, str, int, float, int]]:
     """Returns id, name, category id, price and stock of each product."""
-    return [(id_, *product, (id_ * 37) % 120) for id_, product in enumerate(_PRODUCTS, start=1)]
+    products = ((*product, id_) for id_, category in enumerate(_RANGE.values(), start=1) for product in category)
+    return [(id_, name, of, price, (id_ * 37) % 120) for id_, (name, price, of) in enumerate(products, start=1)]
 
 
 def build_customers() -> list[tuple[int, str, str, str, str]]:

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from mcp_config.servers.sql.database import (
     COUNT_LIMIT,
@@ -21,17 +22,17 @@ from mcp_config.servers.sql.database import (
     UnknownColumnError,
 )
 
-_NAMES = (
+_NAMES: Final = (
     "abs avg ceil ceiling char coalesce concat concat_ws count cume_dist date datetime dense_rank exp "
     "first_value floor format glob group_concat hex ifnull iif instr json_array_length json_extract "
     "json_type julianday lag last_value lead length like likelihood likely ln log log10 log2 lower ltrim max min mod "
     "nth_value ntile nullif percent_rank pow power printf quote rank replace round row_number rtrim sign sqrt strftime "
     "string_agg substr substring sum time timediff total trim trunc typeof unicode unixepoch unlikely upper -> ->>"
 )
-_FUNCTIONS = frozenset(_NAMES.split())
-_STEPS_BETWEEN_CHECKS = 100
-_MEMORY_BYTES = 256 * 2**20
-_LIMITS = {
+_FUNCTIONS: Final = frozenset(_NAMES.split())
+_STEPS_BETWEEN_CHECKS: Final = 100
+_MEMORY_BYTES: Final = 256 * 2**20
+_LIMITS: Final = {
     # to look for one long text in another is quadratic, too: at this length it takes a second at most
     sqlite3.SQLITE_LIMIT_LENGTH: 250_000,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 20_000,
@@ -41,7 +42,7 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 200,
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 50,
 }
-_SETTINGS = (
+_SETTINGS: Final = (
     "PRAGMA query_only = ON",
     "PRAGMA trusted_schema = OFF",
     # sorting must not fill the disk: it stays in memory, and memory is bounded

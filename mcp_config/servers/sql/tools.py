@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -21,10 +21,10 @@ from mcp_config.servers.sql.database import (
 )
 from mcp_config.servers.sql.guard import check_query, used_tables
 
-_CELL_WIDTH = 200
-_EXAMPLES = 3
-_COUNTED_TABLES = 30
-_OWN_TABLES = frozenset({"conversations", "runs", "tool_calls", "events"})
+_CELL_WIDTH: Final = 200
+_EXAMPLES: Final = 3
+_COUNTED_TABLES: Final = 30
+_OWN_TABLES: Final = frozenset({"conversations", "runs", "tool_calls", "events"})
 """Tables that only the product's own database has together."""
 
 

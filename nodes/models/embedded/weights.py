@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -73,13 +72,12 @@ def find_weights(weights: Weights, folder: Path) -> Path | None:
     return path
 
 
-def check(weights: Weights, path: Path, advance: Callable[[int], None] = lambda _: None) -> None:
+def check(weights: Weights, path: Path) -> None:
     """Raises: WeightsError, and deletes the file, when its content is not the weights'."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-            advance(len(block))
     if digest.hexdigest() != weights.sha256:
         path.unlink()
         raise WeightsError(
