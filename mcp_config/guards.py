@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from config.redaction import Redactor
 from mcp_config.audit import Audit, Unaudited
-from mcp_config.calls.decision import Decision
+from mcp_config.calls.decision import Decision, PassedOver
 from mcp_config.calls.rates import RateLimits
 from mcp_config.definitions.quarantine import Quarantine
 from mcp_config.identity.logins import Logins
@@ -44,6 +44,7 @@ class Foresight:
     """What would become of a call, had it been made."""
 
     decision: Decision
+    passed_over: tuple[PassedOver, ...]
     complaint: str | None
     """Why the arguments do not fit the tool's schema."""
     allowances: tuple[Allowance, ...]

@@ -10,7 +10,7 @@ from config.agents import AgentSpec, Redaction
 from config.policies import ToolPolicies
 from mcp_config.absence import build_absence
 from mcp_config.calls.approval import Complaint, approval, find_complaint, unasked
-from mcp_config.calls.decision import Decision, build_settings, decide, find_refusal, trust
+from mcp_config.calls.decision import Decision, build_settings, decide, find_passed_over, find_refusal, trust
 from mcp_config.calls.dispatch import dispatch
 from mcp_config.calls.keeping import size_cap
 from mcp_config.calls.path import (
@@ -109,9 +109,11 @@ class ToolRegistry(Inventory, ToolBox):
         """
         await self.ready([call.tool])
         await self._guards.heed()
-        complaint = await self._get(call.tool).definition.schema.find_complaint(call.arguments)
+        schema = self._get(call.tool).definition.schema
+        complaint = self._guards.redactor.text(await schema.find_complaint(call.arguments))
         allowances = await self._guards.rates.look(build_rates(self._policies, call.caller, call.tool))
-        return Foresight(self._decide(call), self._guards.redactor.text(complaint), allowances)
+        over = find_passed_over(call.caller, call.tool, call.arguments, self._policies, schema.defaults)
+        return Foresight(self._decide(call), tuple(over), complaint, allowances)
 
     async def find_complaint(self, call: ToolCall) -> Complaint | None:
         """Returns why a call could not be made with the arguments that a person gave it. Does nothing else.

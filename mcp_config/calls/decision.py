@@ -29,6 +29,16 @@ class Decision:
     reason: str
 
 
+@dataclass(frozen=True)
+class PassedOver:
+    """A rule for the tool that does not hold for the call."""
+
+    rule: str
+    verdict: Verdict
+    unmet: str
+    """The key of the rule that is to blame: `roles`, `users`, `agents`, `when[0] (/url)`."""
+
+
 def decide(
     caller: Caller,
     tool: str,
@@ -52,8 +62,8 @@ def decide(
     elif agent is not None and matches_any(tool, agent.policies.approval.tools):
         verdicts["ask"] = Decision("ask", f"agent {agent.id}", "this agent's policy asks for a person's approval")
     for place, rule in enumerate(policies.rules):
-        if rule.verdict not in verdicts and _speaks_of(rule, caller, tool, arguments, defaults or {}):
-            verdicts[rule.verdict] = Decision(rule.verdict, f"rules[{place}] ({rule.match})", rule.reason)
+        if rule.verdict not in verdicts and _find_unmet(rule, caller, tool, arguments, defaults or {}) is None:
+            verdicts[rule.verdict] = Decision(rule.verdict, _place(place, rule), rule.reason)
     default = Decision("deny", _DEFAULT, "no rule allows it")
     return next((verdicts[verdict] for verdict in _STRICTEST if verdict in verdicts), default)
 
@@ -118,13 +128,32 @@ def _find_trifecta(tool: str, read: Set[str], policies: ToolPolicies) -> Decisio
     return Decision("ask", f"trifecta ({tool})", reason)
 
 
-def _speaks_of(rule: Rule, caller: Caller, tool: str, arguments: JsonObject, defaults: JsonObject) -> bool:
+def find_passed_over(
+    caller: Caller, tool: str, arguments: JsonObject, policies: ToolPolicies, defaults: JsonObject | None = None
+) -> list[PassedOver]:
+    """Returns the rules for this tool that do not hold for this call, for whoever wonders why."""
+    return [
+        PassedOver(_place(place, rule), rule.verdict, unmet)
+        for place, rule in enumerate(policies.rules)
+        if (unmet := _find_unmet(rule, caller, tool, arguments, defaults or {})) not in (None, "match")
+    ]
+
+
+def _place(place: int, rule: Rule) -> str:
+    return f"rules[{place}] ({rule.match})"
+
+
+def _find_unmet(rule: Rule, caller: Caller, tool: str, arguments: JsonObject, defaults: JsonObject) -> str | None:
+    """Returns the first key of the rule that keeps it from this call; None where it speaks of it."""
+    if not fnmatchcase(tool, rule.match):
+        return "match"
+    if caller.role not in rule.roles:
+        return "roles"
+    if not matches_any(caller.owner, rule.users):
+        return "users"
+    if not matches_any(caller.agent or _PERSON, rule.agents):
+        return "agents"
     test = fulfils if rule.verdict == "allow" else may_fulfil
     known = arguments if rule.verdict == "allow" else {**defaults, **arguments}
-    return (
-        fnmatchcase(tool, rule.match)
-        and caller.role in rule.roles
-        and matches_any(caller.owner, rule.users)
-        and matches_any(caller.agent or _PERSON, rule.agents)
-        and all(test(condition, known) for condition in rule.when)
-    )
+    unmet = (place for place, condition in enumerate(rule.when) if not test(condition, known))
+    return next((f"when[{place}] ({rule.when[place].argument})" for place in unmet), None)

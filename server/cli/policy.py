@@ -4,6 +4,7 @@ import asyncio
 import difflib
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +17,14 @@ from config.api_keys import Role
 from config.errors import ConfigError
 from config.policies import ToolPolicies, load_policies
 from config.settings import Settings
-from mcp_config.calls.decision import decide
+from mcp_config.calls.decision import decide, find_passed_over
 from mcp_config.tools import Caller
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server, explained, find_server
 from server.cli.settings import settings_or_exit, stop_with
 from server.cli.tables import build_table, open_console, print_json, safe
 from server.client import Client, ClientError, open_client
 from server.resources.policies import PolicySet
-from server.resources.tools import Check
+from server.resources.tools import Check, PassedOverRule
 
 app = typer.Typer(
     help="The rules for tool calls: what they are, and what they say of a call.",
@@ -134,6 +135,7 @@ def _ask_files(
         verdict=decision.verdict,
         rule=decision.rule,
         reason=decision.reason,
+        passed_over=[PassedOverRule(**asdict(each)) for each in find_passed_over(caller, tool, arguments, policies)],
         arguments_error=None,
         rates=[],
     )
@@ -170,6 +172,8 @@ def _print_check(check: Check) -> None:
     for name, value in (("reason", check.reason), ("arguments", check.arguments_error)):
         if value:
             table.add_row(name, safe(value))
+    for over in check.passed_over:
+        table.add_row("passed over", safe(f"{over.rule}, {over.verdict}: kept away by its {over.unmet}"))
     for rate in check.rates:
         table.add_row(f"rate ({rate.scope})", f"{rate.remaining} of {rate.limit} calls left in {rate.window} seconds")
     table.show_header = False

@@ -28,6 +28,15 @@ class RateLeft(Resource):
     """Seconds until there is more."""
 
 
+class PassedOverRule(Resource):
+    """A rule for the tool that does not hold for the call."""
+
+    rule: str
+    verdict: Verdict
+    unmet: str = Field(examples=["users", "when[0] (/url)"])
+    """The key of the rule that keeps it from the call."""
+
+
 class Check(Resource):
     """What would become of a tool call. Nothing was done to find out."""
 
@@ -39,6 +48,8 @@ class Check(Resource):
     rule: str
     """What said so."""
     reason: str
+    passed_over: list[PassedOverRule]
+    """Rules for this tool that do not hold for this call. Only admins are told: they name others."""
     arguments_error: str | None
     """Why the arguments do not fit the tool's schema."""
     rates: list[RateLeft]

@@ -19,7 +19,7 @@ from server.rate_headers import build_rate_headers, wait_of
 from server.resources.approvals import Approval
 from server.resources.pages import Page
 from server.resources.runs import ToolCall
-from server.resources.tools import Check, RateLeft, Tool
+from server.resources.tools import Check, PassedOverRule, RateLeft, Tool
 from server.routes.bodies import InvocationBody, Question, QuestionBody
 from server.routes.dependencies import App, ToolName, WantedNames, build_router, problems
 from server.routes.paging import build_page
@@ -136,6 +136,7 @@ async def check_tool(app: App, caller: Caller, name: ToolName, question: Questio
         verdict=foreseen.decision.verdict,
         rule=foreseen.decision.rule,
         reason=foreseen.decision.reason,
+        passed_over=[PassedOverRule(**asdict(each)) for each in foreseen.passed_over if caller.role == "admin"],
         arguments_error=foreseen.complaint,
         rates=[RateLeft(**asdict(each)) for each in foreseen.allowances],
     )

@@ -20,7 +20,12 @@ async def test_explain_says_the_same_of_the_files_and_of_the_server(served: Serv
     assert (online["verdict"], online["rule"]) == (offline["verdict"], offline["rule"])
     assert online["verdict"] == "allow"
     shown = await run("policy", "explain", "--tool", "git__git_push", "--role", "user", "--offline", env=surroundings())
-    assert shown.out.split() == ["verdict", "deny", "rule", "default", "reason", "no", "rule", "allows", "it"]
+    assert [" ".join(line.split()) for line in shown.out.splitlines()] == [
+        "verdict deny",
+        "rule default",
+        "reason no rule allows it",
+        "passed over rules[13] (*), allow: kept away by its roles",
+    ]
     wrong = await run("policy", "explain", "--tool", "x", "--args", "[", env=surroundings())
     assert (wrong.code, wrong.err.partition(":")[0]) == (2, "--args is no JSON")
 

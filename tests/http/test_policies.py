@@ -81,11 +81,18 @@ async def test_a_check_says_what_would_be_and_does_nothing(user: httpx.AsyncClie
         "verdict": "allow",
         "rule": checked["rule"],
         "reason": "",
+        "passed_over": [],
         "arguments_error": "at /timezone: 7 is not of type 'string'",
         "rates": [],
     }
     for_uma = {"user": "uma", "role": "user", "arguments": {"timezone": "UTC"}}
-    assert (await admin.post(f"{CLOCK}/check", json=for_uma)).json()["rule"] == "default"
+    refused = (await admin.post(f"{CLOCK}/check", json=for_uma)).json()
+    assert refused["rule"] == "default"
+    # An admin is told which rules came near, and what kept each of them away.
+    assert [(over["verdict"], over["unmet"]) for over in refused["passed_over"]] == [
+        ("allow", "agents"),
+        ("allow", "roles"),
+    ]
     assert (await user.post("/v1/tools/time__travel/check", json={})).json()["code"] == "unknown_tool"
     entries = (await admin.get("/v1/audit", params=noted)).json()
     assert entries["data"] == before["data"]
