@@ -7,14 +7,13 @@ from typing import Final, Protocol
 
 from pydantic import JsonValue
 
+from config.plain_sight import show_bounded
 from mcp_config.audit import Audit, AuditEntry
 from mcp_config.gateway.client import GatewayClient
-from mcp_config.names import clean_text
 from mcp_config.talkback import Params
 from mcp_config.tools import Answer, Approvals, ToolCall
 
 _PATIENCE_SECONDS: Final = 300.0
-_SHOWN: Final = 2000
 _CHOICE: Final[JsonValue] = {
     "type": "object",
     "properties": {
@@ -60,7 +59,7 @@ class Asking:
             return None
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                said = await self.client.elicit(_form(call, rule))
+                said = await self.client.elicit(build_form(call, rule))
         except TimeoutError:
             return None
         return _read(said or {})
@@ -78,9 +77,11 @@ class Asking:
         await self.audit.record(entry)
 
 
-def _form(call: ToolCall, rule: str) -> Params:
-    arguments = clean_text(repr(call.arguments), _SHOWN)
-    message = f"May {call.tool} be called with {arguments}? The rule {rule} asks for a person's approval."
+def build_form(call: ToolCall, rule: str) -> Params:
+    """Returns the question, as MCP clients put it to their user."""
+    message = (
+        f"May {call.tool} be called with {show_bounded(call.arguments)}? The rule {rule} asks for a person's approval."
+    )
     return {"mode": "form", "message": message, "requestedSchema": _CHOICE}
 
 

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
+from config.plain_sight import show_bounded
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import stop_with
-from server.cli.tables import build_table, print_json, print_listing, shown_arguments, shown_moment, shown_status
+from server.cli.tables import build_table, print_json, print_listing, shown_moment, shown_status
 from server.client import Client
 from server.resources.approvals import Approval, ApprovalStatus
 
@@ -36,7 +37,7 @@ def list_approvals(
     table = build_table("APPROVAL", "STATUS", "UNTIL", "AGENT", "TOOL", "ARGUMENTS")
     for approval in found:
         until, agent = shown_moment(approval.expires_at)[5:-3], approval.agent or "-"
-        shown = shown_arguments(approval.arguments)
+        shown = show_bounded(approval.arguments)
         table.add_row(approval.id, shown_status(approval.status), until, agent, approval.tool, shown)
     print_listing(table, "Nothing waits for you." if status else "Nothing was asked yet.")
 

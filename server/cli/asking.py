@@ -10,9 +10,9 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.text import Text
 
+from config.plain_sight import show_plainly
 from server.cli.remote import explained
 from server.cli.run_view import RunView
-from server.cli.tables import safe
 from server.cli.talk import End, Talk, Waits
 from server.client import ClientError
 from server.resources.approvals import Approval
@@ -43,7 +43,7 @@ class _Asking:
         self._console.print(
             Text.assemble((agent, "cyan"), " wants to call ", (tool, "bold"), f" ({self._approval.rule})")
         )
-        self._console.print(safe(json.dumps(self._approval.arguments, ensure_ascii=False, indent=2)))
+        self._console.print(show_plainly(self._approval.arguments, indent=2))
         try:
             while not self._take(input(_PROMPT).strip()):
                 pass

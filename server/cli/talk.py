@@ -7,9 +7,9 @@ from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from config.agents import Limits
+from config.plain_sight import show_bounded
 from graph.events import RunCancelled, RunCompleted, RunFailed
 from server.cli.run_view import RunView
-from server.cli.tables import shown_arguments
 from server.client import Client, ClientError
 from server.resources.approvals import Approval
 from server.resources.runs import Run
@@ -27,7 +27,7 @@ class Waits:
     @property
     def how_to_go_on(self) -> str:
         return "\n".join(
-            f"{approval.tool} {shown_arguments(approval.arguments)} needs your approval ({approval.rule}): "
+            f"{approval.tool} {show_bounded(approval.arguments)} needs your approval ({approval.rule}): "
             f"open-agent approvals approve {approval.id} (or reject; POST /v1/approvals/{approval.id} does the same)"
             for approval in self.approvals
         )

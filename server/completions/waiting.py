@@ -3,20 +3,13 @@
 Arguments are a model's words: they stand in a block of code that they cannot leave, and nothing in them is invisible.
 """
 
-import json
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import Final
 
-from pydantic import JsonValue
-
+from config.plain_sight import LONGEST_SHOWN, show_plainly
 from server.completions.replies import address_of, name_of
 from server.resources.approvals import Approval
-
-_LONGEST: Final = 4_000
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 
 
 def tell_waiting(approvals: Sequence[Approval]) -> str:
@@ -28,10 +21,10 @@ def tell_waiting(approvals: Sequence[Approval]) -> str:
 
 def ask(approval: Approval) -> str:
     """Returns the question, as Markdown."""
-    shown = _visible(approval.arguments)
-    cut = f"\n\n**Cut at {_LONGEST} characters:** read all of it before you approve." if len(shown) > _LONGEST else ""
+    shown, most = show_plainly(approval.arguments, indent=2), LONGEST_SHOWN
+    cut = f"\n\n**Cut at {most} characters:** read all of it before you approve." if len(shown) > most else ""
     asks = f"**Approval needed:** {approval.agent} wants to call `{approval.tool}` with"
-    return f"{asks}\n\n{_fenced(shown[:_LONGEST])}{cut}\n\nThe rule that asks: `{_plain(approval.rule)}`"
+    return f"{asks}\n\n{_fenced(shown[:most])}{cut}\n\nThe rule that asks: `{_plain(approval.rule)}`"
 
 
 def _how(approval: Approval, *, named: bool) -> str:
@@ -43,16 +36,6 @@ def _how(approval: Approval, *, named: bool) -> str:
 def _elsewhere(approvals: Sequence[Approval]) -> str:
     ways = (f"`open-agent approvals approve {each.id}`, or {address_of(each.id)}" for each in approvals)
     return f'{"; ".join(ways)} with `{{"decision": "approve"}}`'
-
-
-def _visible(arguments: Mapping[str, JsonValue]) -> str:
-    """Returns them as JSON; what nobody would see stands there as its number."""
-    text = json.dumps(arguments, ensure_ascii=False, indent=2)
-    return "".join(sign if sign == "\n" or _is_seen(sign) else f"\\u{ord(sign):04x}" for sign in text)
-
-
-def _is_seen(sign: str) -> bool:
-    return unicodedata.category(sign) not in _INVISIBLE
 
 
 def _fenced(text: str) -> str:
