@@ -55,6 +55,7 @@ def build_openapi(app: FastAPI) -> Document:
     _name_events(document)
     for model in (Problem, RefusalObject, ChatCompletionChunk):
         _name(document, model)
+    document["components"]["schemas"]["StreamedChunk"] = _build_chunk_frame()
     _tell_of_keys(document)
     _take_nulls_out_of_parameters(document)
     return document
@@ -97,13 +98,48 @@ def _tell_of_keys(document: Document) -> None:
 
 
 def _name_events(document: Document) -> None:
-    """Makes the union of all events a component of its own, so that both streams can refer to it by name."""
+    """Makes the union of all events a component of its own, and another of the frame that each comes in."""
     for _, response in _responses(document):
         stream = response.get("content", {}).get(EventStream.media_type, {})
         if "oneOf" in stream.get("schema", {}):
             del stream["schema"]["type"]  # FastAPI says `string` of every stream
-            document["components"]["schemas"]["RunEvent"] = stream["schema"]
-            stream["schema"] = {"$ref": f"{_SCHEMAS}RunEvent"}
+            stream["schema"]["title"] = "RunEvent"
+            types = list(stream["schema"]["discriminator"]["mapping"])
+            schemas = {"RunEvent": stream["schema"], "StreamedRunEvent": _build_event_frame(types)}
+            document["components"]["schemas"] |= schemas
+            stream["schema"] = {"$ref": f"{_SCHEMAS}StreamedRunEvent"}
+
+
+def _build_event_frame(types: list[str]) -> Document:
+    return {
+        "title": "StreamedRunEvent",
+        "description": "One server-sent event of the stream, which is a sequence of them; each property is a field.",
+        "type": "object",
+        "required": ["id", "event", "data"],
+        "properties": {
+            "id": {"type": "string", "pattern": "^[0-9]+$", "description": "Its `seq`, and so a `Last-Event-ID`."},
+            "event": {"type": "string", "enum": types, "description": "Its `type`."},
+            "data": _build_json_text("RunEvent"),
+        },
+    }
+
+
+def _build_chunk_frame() -> Document:
+    end = {"type": "string", "const": "[DONE]", "description": "After the last chunk."}
+    return {
+        "title": "StreamedChunk",
+        "description": "One server-sent event of a streamed completion, which is a sequence of them.",
+        "type": "object",
+        "required": ["data"],
+        "properties": {"data": {"anyOf": [_build_json_text("ChatCompletionChunk", "RefusalObject"), end]}},
+    }
+
+
+def _build_json_text(*names: str) -> Document:
+    """Says of a string that it is JSON of one of these components."""
+    shapes = [{"$ref": f"{_SCHEMAS}{name}"} for name in names]
+    content = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
+    return {"type": "string", "contentMediaType": "application/json", "contentSchema": content}
 
 
 def _name(document: Document, model: type[BaseModel]) -> None:

@@ -58,8 +58,11 @@ def test_both_streams_are_described_by_the_events(document: Document) -> None:
     follow = document["paths"]["/v1/runs/{run_id}/events"]["get"]
     for operation in (create, follow):
         stream = operation["responses"]["200"]["content"]["text/event-stream"]
-        assert stream["schema"] == {"$ref": "#/components/schemas/RunEvent"}
+        assert stream["schema"] == {"$ref": "#/components/schemas/StreamedRunEvent"}
+    frame = document["components"]["schemas"]["StreamedRunEvent"]["properties"]
+    assert frame["data"]["contentSchema"] == {"$ref": "#/components/schemas/RunEvent"}
     events = document["components"]["schemas"]["RunEvent"]["discriminator"]["mapping"]
+    assert frame["event"]["enum"] == list(events)
     assert len(events) == 14
     assert set(events) >= TERMINAL
 

@@ -58,7 +58,7 @@ async def get_model(app: App, caller: Caller, name: ModelName) -> Model:
         200: {
             "model": ChatCompletion,
             "description": "The answer; with `stream: true` its chunks as they come, then `[DONE]`.",
-            "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/ChatCompletionChunk"}}},
+            "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/StreamedChunk"}}},
         },
         **_refusals(400, 404, 409, 413, 415),
     },

@@ -26,7 +26,7 @@ _DEFAULTS: Final = NewRun()
 _PLAIN_FORK: Final = NewFork()
 _STREAMED: Final = {
     "description": "With `stream: true`: the run's events as they come; resume at `Content-Location`.",
-    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/RunEvent"}}},
+    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/StreamedRunEvent"}}},
 }
 _LONGEST_WAIT: Final = 60
 WaitSeconds = Annotated[

@@ -15,6 +15,7 @@ from tests.support.scripted_model import Replies, ScriptedModel, anything, plans
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+HOOKS = "tests.http.schemathesis_hooks"
 NOT_OURS = "positive_data_acceptance"
 """What the schema allows may still not fit the state: an agent that is not there, a conversation without a message."""
 
@@ -38,7 +39,11 @@ async def ask_all(url: str, examples: str | None, folder: Path) -> tuple[int | N
         "--max-examples", examples or "1", "--continue-on-failure", "--seed", "1", "--generation-database", "none",
         "--no-color",
     )  # fmt: skip
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "no_proxy": "127.0.0.1"}
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(folder), "no_proxy": "127.0.0.1",
+        "PYTHONPATH": str(CHECKOUT), "SCHEMATHESIS_HOOKS": HOOKS,
+        "SCHEMATHESIS_BENCHMARK_SEED": "1",  # examples and coverage are drawn with this one, and not with `--seed`
+    }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
