@@ -47,12 +47,15 @@ def render(notebook: NotebookNode, name: str, folder: Path) -> None:
     )
     parts = [origin]
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            parts.append(_moved(cell.source))
-        else:
-            parts.append(f"```python\n{cell.source}\n```")
+        parts.append(render_source(cell))
+        if cell.cell_type == "code":
             parts += _outputs(cell.outputs, name, folder)
     (folder / f"{name}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def render_source(cell: NotebookNode) -> str:
+    """Returns what the cell says, without what came out of it."""
+    return _moved(cell.source) if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```"
 
 
 def _moved(markdown: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+import nbformat
 import pytest
 import pytest_asyncio
 from nbformat import NotebookNode
@@ -15,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from config.checkout import from_checkout
 from config.prompts import load_prompt
 from config.yaml_file import load_yaml
-from notebooks.rendering import RENDERED, execute, find_notebooks, render
+from notebooks.rendering import RENDERED, execute, find_notebooks, render, render_source
 from server.cli.eval import MESSAGES, LabelledMessages
 from tests.support.scripted_model import (
     Replies,
@@ -32,6 +33,7 @@ from tests.support.scripted_model import (
 )
 
 NOTEBOOKS: Final = find_notebooks()
+OUTPUT: Final = re.compile(r"\s*(```text\n(?:(?!\n```).)*\n```\s*)?(!\[\]\([\w-]+\.png\)\s*)*", re.DOTALL)
 RIGHT_PLANS: Final = {
     labelled.message: labelled.agents for labelled in load_yaml(from_checkout(MESSAGES), LabelledMessages).messages
 }
@@ -156,12 +158,17 @@ def test_the_notebook_is_kept_without_outputs(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_rendered_notebook_has_its_code_and_its_pictures(path: Path) -> None:
+def test_the_rendered_notebook_has_its_cells_and_its_pictures(path: Path) -> None:
     """After a change of a notebook: make notebooks."""
     rendered = (RENDERED / f"{path.stem}.md").read_text()
-    cells = json.loads(path.read_text())["cells"]
-    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    assert [source for source in sources if source not in rendered] == []
+    between, rest = [], rendered
+    for cell in nbformat.read(path, as_version=4).cells:
+        before, found, rest = rest.partition(render_source(cell))
+        assert found, f"not there, or not in its place: {cell.source}"
+        between.append(before)
+    origin, *outputs = [*between, rest]
+    assert all(line.startswith("> ") for line in origin.strip().splitlines())
+    assert [each for each in outputs if not OUTPUT.fullmatch(each)] == []
     prose = re.sub(r"^```.*?^```", "", rendered, flags=re.DOTALL | re.MULTILINE)
     links = [link for link in re.findall(r"\]\(([^)#]+)", prose) if not link.startswith("http")]
     assert [link for link in links if not (RENDERED / link).exists()] == []
