@@ -101,12 +101,15 @@ class _Opening:
     async def _own(configuration: _Configuration, workshop: asyncio.Future[_Workshop]) -> None:
         settings = configuration.settings
         policies = await asyncio.to_thread(load_policies, settings.tool_policies_file)
-        deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
         redactor = Redactor(find_secrets(settings, (), chain.from_iterable(s.secrets for s in configuration.servers)))
         async with AsyncExitStack() as stack:
             models = await stack.enter_async_context(open_models(settings, configuration.agents, redactor))
             registry = open_registry(
-                configuration.servers, policies, configuration.enabled.get, deadlines, Guards(redactor=redactor)
+                configuration.servers,
+                policies,
+                configuration.enabled.get,
+                Deadlines.of(settings),
+                Guards(redactor=redactor),
             )
             workshop.set_result(_Workshop(models, await stack.enter_async_context(registry)))
             await asyncio.Event().wait()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue
 
 from config.policies import ToolPolicies
+from config.settings import Settings
 from mcp_config.calls.decision import build_settings
 from mcp_config.calls.offering import build_offer
 from mcp_config.calls.path import OfferedTool
@@ -35,6 +36,10 @@ class Deadlines:
     """Seconds a server may take to start, where its entry says nothing else."""
     call: float = 30.0
     """Seconds for one call, where neither policy nor the server's entry says otherwise."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Deadlines":
+        return cls(settings.server_start_timeout, settings.tool_timeout)
 
 
 class Inventory:
@@ -120,11 +125,11 @@ class Inventory:
                 if connection.config.offers(definition.name):
                     self._take(self._offer(connection, definition), tools)
         # only now: a tool that is put aside leaves its name to no other
-        before, held = self._tools, self.quarantine.admits
+        before, admits = self._tools, self.quarantine.admits
         self._tools = {
             name: tool
             for name, tool in tools.items()
-            if isinstance(tool.source, LocalTool) or held(name, tool.source.config, tool.definition)
+            if isinstance(tool.source, LocalTool) or admits(name, tool.source.config, tool.definition)
         }
         if [tool.spec for tool in before.values()] != [tool.spec for tool in self._tools.values()]:
             for watcher in self.watchers:

@@ -28,10 +28,10 @@ def is_visible(character: str) -> bool:
     return character in "\n\t" or unicodedata.category(character) not in _INVISIBLE
 
 
-def clean_text(text: str, limit: int) -> str:
+def clean_text(text: str, limit: int | None = None) -> str:
     """Returns the text without what a person cannot see, cut to the limit with a mark."""
     seen = "".join(filter(is_visible, text)).strip()
-    return seen if len(seen) <= limit else f"{seen[: limit - 1]}…"
+    return seen if limit is None or len(seen) <= limit else f"{seen[: limit - 1]}…"
 
 
 def matches_any(name: str, globs: Iterable[str]) -> bool:

@@ -154,7 +154,7 @@ async def _open_ground(settings: Settings, configuration: Configuration) -> Asyn
 async def _open_tooling(ground: _Ground, find_agent: FindAgent, elsewhere: ChangesElsewhere) -> AsyncIterator[_Tooling]:
     settings, store, redactor = ground.settings, ground.store, ground.redactor
     servers, in_file = ground.configuration.servers, ground.configuration.policies
-    deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
+    deadlines = Deadlines.of(settings)
     shelf = ArtifactShelf(store)
     guards = replace(ground.guards, artifacts=shelf, heed=elsewhere.heed)
     in_force = await load_policies_in_force(store.policies, in_file)

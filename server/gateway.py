@@ -114,5 +114,4 @@ def _open_tools(
     settings: Settings, configuration: GatewayConfiguration, guards: Guards
 ) -> AbstractAsyncContextManager[ToolRegistry]:
     here = replace(guards, decided_above=True, max_result=_MAX_RESULT)
-    deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
-    return open_registry(configuration.servers, configuration.policies, lambda _: None, deadlines, here)
+    return open_registry(configuration.servers, configuration.policies, lambda _: None, Deadlines.of(settings), here)

@@ -9,14 +9,25 @@ from mcp_config.upstream.connection import Connection
 
 
 def build_offer(
-    name: str, definition: Definition, source: Connection | LocalTool, settings: ToolSettings, call: float, result: int
+    name: str,
+    definition: Definition,
+    source: Connection | LocalTool,
+    settings: ToolSettings,
+    timeout: float,
+    max_result: int,
 ) -> OfferedTool:
-    """Returns the tool as it is offered; `call` seconds and `result` bytes hold where nothing else was said."""
+    """Returns the tool as it is offered; `timeout` and `max_result` hold where nothing else was said."""
     if isinstance(source, Connection):
         server, repeats = source.config.name, source.config.repeats(definition.name)
         own, idle = source.config.timeout, source.config.idle_timeout
     else:
         server, repeats, own, idle = source.server, False, None, None
     spec = build_spec(name, server, definition, settings, repeats)
-    timeout, max_result = settings.timeout or own or call, settings.max_result or result
-    return OfferedTool(spec, definition, source, timeout, max_result, settings.idle_timeout or idle)
+    return OfferedTool(
+        spec,
+        definition,
+        source,
+        timeout=settings.timeout or own or timeout,
+        max_result=settings.max_result or max_result,
+        idle_timeout=settings.idle_timeout or idle,
+    )

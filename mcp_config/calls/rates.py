@@ -44,12 +44,12 @@ class Rate:
 
 def build_rates(policies: ToolPolicies, caller: Caller, tool: str) -> list[Rate]:
     """Returns the limits that this call comes under: of its user, its agent, its tool."""
-    found = [
+    found: list[tuple[RateScope, str, str | None]] = [
         ("user", caller.owner, _most_specific(policies.rates.users, caller.owner)),
         ("agent", caller.agent or "", _most_specific(policies.rates.agents, caller.agent) if caller.agent else None),
         ("tool", tool, build_settings(policies, tool).rate),
     ]
-    return [Rate(scope, name, text) for scope, name, text in found if text]  # type: ignore[arg-type]
+    return [Rate(scope, name, text) for scope, name, text in found if text]
 
 
 def _most_specific(rates: Mapping[str, str], name: str) -> str | None:

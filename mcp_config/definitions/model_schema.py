@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from config.json_pointer import split_pointer
+from mcp_config.definitions.presentation import clean_all
 from mcp_config.names import clean_text
 from mcp_config.tools import JsonObject
 
@@ -54,29 +55,14 @@ class _Copier:
 
     def _keyword(self, key: str, value: JsonValue, inlined: int) -> JsonValue:
         if key in _NAMED and isinstance(value, dict):
-            return {_cleaned_name(name): self.copy(schema, inlined) for name, schema in value.items()}
+            return {clean_text(name): self.copy(schema, inlined) for name, schema in value.items()}
         if key in _LISTED and isinstance(value, list):
             return [self.copy(schema, inlined) for schema in value]
         if key in _ONE and isinstance(value, dict):
             return self.copy(value, inlined)
-        return clean_text(value, _MAX_DESCRIPTION) if key == "description" and isinstance(value, str) else _clean(value)
-
-
-def _cleaned_name(name: str) -> str:
-    return clean_text(name, len(name) + 1)
-
-
-def _clean(value: JsonValue) -> JsonValue:
-    """Takes what nobody can see out of every text. A choice or a name that needs it can then not be used: rightly."""
-    match value:
-        case str():
-            return _cleaned_name(value)
-        case list():
-            return [_clean(item) for item in value]
-        case dict():
-            return {_cleaned_name(key): _clean(item) for key, item in value.items()}
-        case _:
-            return value
+        if key == "description" and isinstance(value, str):
+            return clean_text(value, _MAX_DESCRIPTION)
+        return clean_all(value)  # a choice or a name that held what nobody sees can then not be used: rightly
 
 
 def _is_wellformed(key: str, value: JsonValue) -> bool:

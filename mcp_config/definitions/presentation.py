@@ -50,9 +50,9 @@ def clean_all(value: JsonValue) -> JsonValue:
     """Returns data none of whose texts holds what nobody sees."""
     match value:
         case str():
-            return clean_text(value, len(value) + 1)
+            return clean_text(value)
         case dict():
-            return {clean_text(key, len(key) + 1): clean_all(each) for key, each in value.items()}
+            return {clean_text(key): clean_all(each) for key, each in value.items()}
         case list():
             return [clean_all(each) for each in value]
         case _:

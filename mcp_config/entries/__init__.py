@@ -1,1 +1,1 @@
-"""What `servers.json` says of each server, read and made ready. Nothing is started here."""
+"""What `servers.json` says of each server, read and made ready. No server is started here."""

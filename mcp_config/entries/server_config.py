@@ -68,11 +68,8 @@ class ServerConfig:
         """What runs here, by a name that is the same on every machine: a module, a package, a script or an address."""
         if self.transport != "stdio":
             address = urlsplit(self.url)
-            return (
-                f"{address.hostname}:{address.port}{address.path}"
-                if address.port
-                else f"{address.hostname}{address.path}"
-            )
+            port = f":{address.port}" if address.port else ""
+            return f"{address.hostname}{port}{address.path}"
         program, *arguments = self.command or ("",)
         if "-m" in arguments[:-1]:
             return arguments[arguments.index("-m") + 1]

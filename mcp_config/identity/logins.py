@@ -72,11 +72,11 @@ class Logins:
 
         hide(record)
         await _load_oauth()
-        from mcp_config.identity.oauth import Drawer, build_kept_login, find_registered  # noqa: PLC0415
+        from mcp_config.identity.oauth import LoginStorage, build_kept_login, find_registered  # noqa: PLC0415
 
-        drawer = Drawer(record, changed, find_registered(config.oauth, self.ourselves))
+        storage = LoginStorage(record, changed, find_registered(config.oauth, self.ourselves))
         advice = build_login_advice(config, owner)
-        return build_kept_login(config.url, drawer, config.oauth, self.ourselves, advice)
+        return build_kept_login(config.url, storage, config.oauth, self.ourselves, advice)
 
     async def _prove_alone(self, config: ServerConfig, terms: OAuth) -> httpx.Auth:
         hide = _Hiding(self._redactor, _source(config, HOUSE)).hide
@@ -85,10 +85,10 @@ class Logins:
             hide(record)
 
         await _load_oauth()
-        from mcp_config.identity.oauth import Drawer  # noqa: PLC0415
+        from mcp_config.identity.oauth import LoginStorage  # noqa: PLC0415
         from mcp_config.identity.oauth_machine import build_machine_login  # noqa: PLC0415
 
-        return build_machine_login(config.url, Drawer(LoginRecord(url=config.url), changed), terms)
+        return build_machine_login(config.url, LoginStorage(LoginRecord(url=config.url), changed), terms)
 
     async def find(self, config: ServerConfig, owner: str) -> LoginRecord | None:
         """Returns the owner's login to the server; one that was for another address is none."""
@@ -187,15 +187,15 @@ class Logins:
             self._redactor.know(_source(config, f"{owner}, anew"), record.secrets)
 
         await _load_oauth()
-        from mcp_config.identity.oauth import Drawer, build_new_login, find_registered  # noqa: PLC0415
+        from mcp_config.identity.oauth import LoginStorage, build_new_login, find_registered  # noqa: PLC0415
 
-        drawer = Drawer(record, changed, find_registered(config.oauth, self.ourselves))
-        login = build_new_login(config.url, drawer, config.oauth, self.ourselves, attempt.show, attempt.answered)
+        storage = LoginStorage(record, changed, find_registered(config.oauth, self.ourselves))
+        login = build_new_login(config.url, storage, config.oauth, self.ourselves, attempt.show, attempt.answered)
         attempt.is_from = login.is_from
         await attempt.run(login)
-        if drawer.record.tokens is None:
+        if storage.record.tokens is None:
             raise LoginNotNeeded("the server lets us in as it is")
-        await self._store.keep(owner, config.name, drawer.record)
+        await self._store.keep(owner, config.name, storage.record)
         await self._audit.record(_build_entry(attempt.by, "server.login", config, owner))
         attempt.end()
         self.changed(config.name, owner)

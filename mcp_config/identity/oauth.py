@@ -25,7 +25,7 @@ _MAX_WORDS: Final = 300
 """Of what an authorization server says to a person."""
 
 
-class Drawer:
+class LoginStorage:
     """Where the SDK finds what it knows of a login, and leaves what is new."""
 
     def __init__(
@@ -144,7 +144,7 @@ class Flow(OAuthClientProvider):
 class KeptLogin(Flow):
     """Goes with the tokens that a login gave, and renews them. Where that ends, a person has to log in again."""
 
-    drawer: Drawer
+    storage: LoginStorage
     advice: str = ""
 
     @override
@@ -154,8 +154,8 @@ class KeptLogin(Flow):
             return await self._refresh_token()
         if self._status == 403:
             lacking = clean_text(self.context.client_metadata.scope or "", _MAX_WORDS)
-            wanted = _joined(_split(self.drawer.record.wanted), _split(lacking)) or ""
-            await self.drawer.put(wanted=wanted, lacking=lacking)
+            wanted = _joined(_split(self.storage.record.wanted), _split(lacking)) or ""
+            await self.storage.put(wanted=wanted, lacking=lacking)
             raise ServerRefused(f"this needs a login that allows more ({lacking}); {self.advice}")
         raise await self._ended()
 
@@ -176,7 +176,7 @@ class KeptLogin(Flow):
             raise ServerRefused(f"its authorization server answered {response.status_code}")
 
     async def _ended(self) -> ServerRefused:
-        await self.drawer.put(tokens=None)
+        await self.storage.put(tokens=None)
         return ServerRefused(f"needs login: its login is no longer taken; {self.advice}", login=True)
 
 
@@ -205,24 +205,26 @@ class NewLogin(Flow):
         return metadata is None or issuers_match(str(metadata.issuer), issuer)
 
 
-def build_kept_login(url: str, drawer: Drawer, terms: OAuth | None, ourselves: Ourselves, advice: str) -> KeptLogin:
-    login = KeptLogin(url, _build_application(ourselves), drawer, client_metadata_url=ourselves.document_url)
-    login.drawer, login.advice, login.issuer = drawer, advice, terms.issuer if terms else ""
+def build_kept_login(
+    url: str, storage: LoginStorage, terms: OAuth | None, ourselves: Ourselves, advice: str
+) -> KeptLogin:
+    login = KeptLogin(url, _build_application(ourselves), storage, client_metadata_url=ourselves.document_url)
+    login.storage, login.advice, login.issuer = storage, advice, terms.issuer if terms else ""
     return login
 
 
 def build_new_login(
     url: str,
-    drawer: Drawer,
+    storage: LoginStorage,
     terms: OAuth | None,
     ourselves: Ourselves,
     show: Callable[[str], Awaitable[None]],
     answer: Callable[[], Awaitable[tuple[str, str | None]]],
 ) -> NewLogin:
     """`show` is given the address where a person agrees, `answer` returns what came back from there."""
-    wanted = _split(drawer.record.wanted)
+    wanted = _split(storage.record.wanted)
     application = _build_application(ourselves, terms.scopes if terms else (), wanted)
-    login = NewLogin(url, application, drawer, show, answer, client_metadata_url=ourselves.document_url)
+    login = NewLogin(url, application, storage, show, answer, client_metadata_url=ourselves.document_url)
     login.insists, login.wanted = terms is not None, wanted
     if terms:
         login.scopes, login.issuer = terms.scopes, terms.issuer

@@ -8,7 +8,7 @@ from mcp.client.auth.extensions.client_credentials import (
 )
 
 from mcp_config.entries.login_terms import OAuth
-from mcp_config.identity.oauth import Drawer, Flow
+from mcp_config.identity.oauth import Flow, LoginStorage
 
 
 class BySecret(Flow, ClientCredentialsOAuthProvider): ...
@@ -17,7 +17,7 @@ class BySecret(Flow, ClientCredentialsOAuthProvider): ...
 class ByKey(Flow, PrivateKeyJWTOAuthProvider): ...
 
 
-def build_machine_login(url: str, drawer: Drawer, terms: OAuth) -> httpx.Auth:
+def build_machine_login(url: str, storage: LoginStorage, terms: OAuth) -> httpx.Auth:
     asked = " ".join(terms.scopes) or None
     login: BySecret | ByKey
     if terms.private_key:
@@ -28,8 +28,8 @@ def build_machine_login(url: str, drawer: Drawer, terms: OAuth) -> httpx.Auth:
             signing_algorithm=terms.algorithm,
         )
         proof = signing.create_assertion_provider()
-        login = ByKey(url, drawer, terms.client_id, proof, asked, terms.issuer)
+        login = ByKey(url, storage, terms.client_id, proof, asked, terms.issuer)
     else:
-        login = BySecret(url, drawer, terms.client_id, terms.client_secret, scopes=asked, issuer=terms.issuer)
+        login = BySecret(url, storage, terms.client_id, terms.client_secret, scopes=asked, issuer=terms.issuer)
     login.scopes, login.issuer = terms.scopes, terms.issuer
     return login

@@ -14,6 +14,8 @@ _LEAST_BYTES: Final = 1024
 _MOST_LINES: Final = 2000
 _SHOWN_MATCHES: Final = 50
 _AROUND_MATCH: Final = 200
+_FRAME: Final = 100
+"""Bytes, for the words around an excerpt that say what part of the whole it is."""
 _SCHEMA: Final[JsonObject] = {
     "type": "object",
     "properties": {
@@ -66,7 +68,7 @@ def build_excerpt(text: str, wanted: JsonObject, room: int) -> str:
     if isinstance(grep, str):
         return _matches(text, begin, grep, min(most, _SHOWN_MATCHES), room)
     chosen = "".join(text[begin : begin + room].splitlines(keepends=True)[:most])
-    chosen = chosen.encode(errors="replace")[: room - 100].decode(errors="ignore")
+    chosen = chosen.encode(errors="replace")[: room - _FRAME].decode(errors="ignore")
     return f"[characters {begin} to {begin + len(chosen)} of {len(text)}]\n{chosen}"
 
 
@@ -75,7 +77,7 @@ def _matches(text: str, begin: int, grep: str, most: int, room: int) -> str:
     size = 0
     for line in _found_lines(text, begin, grep):
         size += len(line.encode(errors="replace")) + 1
-        if len(found) == most or size > room - 100:
+        if len(found) == most or size > room - _FRAME:
             return "\n".join([f"[the first {len(found)} lines with {grep!r}; go on with a larger offset]", *found])
         found.append(line)
     return "\n".join([f"[{len(found)} lines with {grep!r}, from character {begin} on]", *found])

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import zlib
@@ -26,9 +27,8 @@ _BECOMING: Final = 1 << 0 | 1 << 6 | 1 << 7
 _REACHING: Final = 1 << 2
 """CAP_DAC_READ_SEARCH."""
 _WATCH_SECONDS: Final = 1.0
-_INET: Final = (2, 10, 16)
-"""AF_INET, AF_INET6, and AF_NETLINK, by which programs learn which of the two they have."""
-_UNIX: Final = 1
+_INET: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
+"""With AF_NETLINK programs learn which of the other two they have."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,6 @@ def _writable(path: str, uid: int) -> bool:
 
 def _build_spec(grants: Grants, user: _User, parent: int) -> launcher.Spec:
     own = 0 if user.uid is not None else _tasks_of_this_user()
-    families = [*(_INET if grants.network else ()), *((_UNIX,) if grants.sockets else ())]
     return launcher.Spec(
         files=grants.file,
         memory=grants.memory,
@@ -171,7 +170,7 @@ def _build_spec(grants: Grants, user: _User, parent: int) -> launcher.Spec:
         uid=user.uid,
         reads_all=user.reads_all,
         parent=parent,
-        families=families,
+        families=[*(_INET if grants.network else ()), *([socket.AF_UNIX] if grants.sockets else ())],
         landlock=False,
         listed=[],
         read=[],

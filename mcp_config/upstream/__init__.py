@@ -1,1 +1,1 @@
-"""Connections to MCP servers, each kept alive and held within bounds. Knows no tool, caller or policy."""
+"""Connections to MCP servers, each kept alive and held within bounds. Knows no caller and no policy."""

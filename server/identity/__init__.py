@@ -1,0 +1,1 @@
+"""Who asks: keys, tokens and browsers' sign-ins, what each of them may, and whom a service acts for."""

@@ -13,7 +13,7 @@ from mcp_config.errors import ServerRefused
 from mcp_config.identity.login_attempt import LoginFailed
 from mcp_config.identity.login_record import LoginRecord
 from mcp_config.identity.logins import Logins
-from mcp_config.identity.oauth import Drawer, build_new_login, find_registered
+from mcp_config.identity.oauth import LoginStorage, build_new_login, find_registered
 from mcp_config.upstream.proof import Proof
 
 TOKENS = {"access_token": "access-of-the-house", "refresh_token": "refresh-of-the-house", "token_type": "Bearer"}
@@ -129,8 +129,8 @@ async def test_a_login_that_the_entry_asks_for_is_begun_also_where_anybody_is_le
     async def changed(record: LoginRecord) -> None: ...
 
     terms, ourselves = OAuth(client_id="us", scopes=("read",)), Ourselves("http://127.0.0.1/v1/oauth/callback")
-    drawer = Drawer(LoginRecord(url=URL, wanted="write"), changed, find_registered(terms, ourselves))
-    login = build_new_login(URL, drawer, terms, ourselves, show, refuse)
+    storage = LoginStorage(LoginRecord(url=URL, wanted="write"), changed, find_registered(terms, ourselves))
+    login = build_new_login(URL, storage, terms, ourselves, show, refuse)
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer), auth=login) as client:
         with pytest.raises(LoginFailed):
             await client.post(URL)

@@ -18,8 +18,7 @@ _REST: Final = "the others work without it"
 async def check_servers(
     settings: Settings, servers: list[ServerConfig], policies: ToolPolicies
 ) -> AsyncIterator[Finding]:
-    deadlines = Deadlines(start=settings.server_start_timeout, call=settings.tool_timeout)
-    async with open_registry(servers, policies, lambda _: None, deadlines) as registry:
+    async with open_registry(servers, policies, lambda _: None, Deadlines.of(settings)) as registry:
         await registry.ready(["*"])
         health = registry.health()
     for server in servers:
