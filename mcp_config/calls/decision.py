@@ -15,7 +15,7 @@ from mcp_config.calls.sql_policy import find_sql_complaint
 from mcp_config.names import globs_meet, matches_any, order_by_precision
 from mcp_config.tools import Caller, JsonObject
 
-_PERSON: Final = "-"
+PERSON: Final = "-"
 """What rules call a person who calls a tool without an agent."""
 _DEFAULT: Final = "default"
 _STRICTEST: Final[tuple[Verdict, ...]] = ("deny", "ask", "allow")
@@ -151,7 +151,7 @@ def _find_unmet(rule: Rule, caller: Caller, tool: str, arguments: JsonObject, de
         return "roles"
     if not matches_any(caller.owner, rule.users):
         return "users"
-    if not matches_any(caller.agent or _PERSON, rule.agents):
+    if not matches_any(caller.agent or PERSON, rule.agents):
         return "agents"
     test = fulfils if rule.verdict == "allow" else may_fulfil
     known = arguments if rule.verdict == "allow" else {**defaults, **arguments}

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from config.checkout import CHECKOUT
+from config.policies import Rule, ToolPolicies
+from mcp_config.definitions.pins import Lock, build_pin, write_lock
 from server.cli.checks.machine import find_network_file_system
 from server.db.migrating import migrate
+from server.db.store import open_store
+from server.keys import Principal
 from server.listening import address_of, bind
 from tests.cli.terminal import Ran, run, surroundings
 from tests.http.serving import ADMIN_KEY, build_settings, open_served
@@ -160,6 +164,24 @@ async def test_broken_set_up_is_named_with_its_mend(
     faults = [line for line in ran.out.splitlines() if line.startswith("✗")]
     assert (ran.code, ran.err) == (1, ""), ran
     assert any(line.startswith(f"✗ {part} ") and named in line and mend in line for line in faults), ran.out
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+async def test_what_is_in_order_and_yet_does_nothing_is_told(set_up: SetUp) -> None:
+    set_up.env["MCP_SERVERS"] = json.dumps({"mcpServers": {"time": CLOCK, "clock": CLOCK, "watch": CLOCK}})
+    rules = [Rule(match="tmie__*", verdict="deny"), Rule(match="time__*", agents=["general"], verdict="allow")]
+    async with open_store(f"sqlite:///{set_up.folder / 'data' / 'app.db'}") as store:
+        await store.policies.add(ToolPolicies(rules=rules), Principal("ann", "admin"), None)
+    pinned = Lock().with_pin("watch", "mcp_server_time", "convert_time", build_pin({"name": "other"}, approved=True))
+    write_lock(set_up.folder / "data" / "tools.lock", pinned)
+    ran = await set_up.doctor()
+    notes = [line.removeprefix("- ") for line in ran.out.splitlines() if line.startswith("- ")]
+    assert (ran.code, ran.err) == (0, "")
+    assert [line for line in notes if "2 rules that ann set (version 1) are in force" in line]
+    assert [line for line in notes if line.startswith("policies") and "rules[0].match names tmie__*" in line]
+    assert [line for line in notes if line.startswith("server clock") and "no rule of the policies" in line]
+    assert [line for line in notes if line.startswith("server watch") and "watch__convert_time: the definition" in line]
 
 
 @pytest.mark.exhaustive

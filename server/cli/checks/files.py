@@ -48,6 +48,6 @@ def read_files(settings: Settings) -> Files:
     files.servers = files.read(
         "servers file",
         lambda: load_servers(settings.mcp_servers, build_variables(settings)),
-        lambda read: f"{len(read)} MCP servers are configured",
+        lambda read: f"{len(read)} MCP {'server is' if len(read) == 1 else 'servers are'} configured",
     )
     return files

@@ -7,7 +7,8 @@ from server.cli.checks.database import check_database
 from server.cli.checks.files import Files
 from server.cli.checks.finding import Finding
 from server.cli.checks.models import check_models
-from server.cli.checks.servers import check_servers
+from server.cli.checks.servers import Governed, check_servers
+from server.cli.checks.stored import compare_policies, load_stored
 
 
 async def check_product(settings: Settings, files: Files) -> AsyncIterator[Finding]:
@@ -16,6 +17,13 @@ async def check_product(settings: Settings, files: Files) -> AsyncIterator[Findi
     if files.agents is not None:
         async for finding in check_models(settings, files.agents):
             yield finding
-    if files.servers is not None and files.policies is not None:
-        async for finding in check_servers(settings, files.servers, files.policies):
+    if files.policies is None:
+        return
+    stored = await load_stored(settings)
+    for finding in compare_policies(settings, stored, files.policies):
+        yield finding
+    if files.servers is not None:
+        in_force = stored.policies.policies if stored.policies else files.policies
+        agents = stored.agents or {agent.id for agent in (files.agents.agents if files.agents else ())}
+        async for finding in check_servers(settings, files.servers, Governed(in_force, agents)):
             yield finding
