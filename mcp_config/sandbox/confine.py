@@ -171,6 +171,7 @@ def _build_spec(grants: Grants, user: _User, parent: int) -> launcher.Spec:
         reads_all=user.reads_all,
         parent=parent,
         families=[*(_INET if grants.network else ()), *([socket.AF_UNIX] if grants.sockets else ())],
+        metadata=parent == 0 or bool(grants.write),
         landlock=False,
         listed=[],
         read=[],

@@ -14,6 +14,7 @@ import signal
 import stat
 import struct
 import sys
+from collections.abc import Iterable
 from typing import Final, TypedDict
 
 
@@ -30,6 +31,8 @@ class Spec(TypedDict):
     """The process that must not be signalled; 0 where it cannot be seen."""
     families: list[int]
     """Address families of sockets that may be made."""
+    metadata: bool
+    """Whether it may change modes, owners, times and attributes of what its user owns: Landlock bounds none of them."""
     landlock: bool
     listed: list[str]
     """Folders whose entries' names may be seen, and no more: imports need that of the folder they start from."""
@@ -61,6 +64,36 @@ _SOCKET: Final = {"x86_64": 41, "aarch64": 198}
 _KILL: Final = {"x86_64": 62, "aarch64": 129}
 _LEAVE_GROUP: Final = {"x86_64": (109, 112), "aarch64": (154, 157)}
 """`setpgid` and `setsid`: without a namespace of processes the group is what everything is ended by."""
+# What a process may do to others of its user; a namespace of processes would hide them.
+_MEDDLING: Final = {
+    "x86_64": {"setpriority": 141, "ioprio_set": 251, "migrate_pages": 256, "move_pages": 279, "kcmp": 312,
+               "process_madvise": 440, "process_mrelease": 448},
+    "aarch64": {"ioprio_set": 30, "setpriority": 140, "migrate_pages": 238, "move_pages": 239, "kcmp": 272,
+                "process_madvise": 440, "process_mrelease": 448},
+}  # fmt: skip
+_OF_ITSELF: Final = {
+    "x86_64": {"sched_setparam": 142, "sched_setscheduler": 144, "sched_setaffinity": 203, "prlimit64": 302,
+               "sched_setattr": 314},
+    "aarch64": {"sched_setparam": 118, "sched_setscheduler": 119, "sched_setaffinity": 122, "prlimit64": 261,
+                "sched_setattr": 274},
+}  # fmt: skip
+"""Whose first argument, the process that is meant, has to be 0."""
+_REACHING: Final = {
+    "x86_64": {"rt_sigqueueinfo": 129, "tkill": 200, "tgkill": 234, "rt_tgsigqueueinfo": 297, "pidfd_open": 434},
+    "aarch64": {"tkill": 130, "tgkill": 131, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240, "pidfd_open": 434},
+}
+"""Whose first argument must not be the parent."""
+_METADATA: Final = {
+    "x86_64": {
+        "chmod": 90, "chown": 92, "lchown": 94, "utime": 132, "setxattr": 188, "lsetxattr": 189, "removexattr": 197,
+        "lremovexattr": 198, "utimes": 235, "fchownat": 260, "futimesat": 261, "fchmodat": 268, "utimensat": 280,
+        "fchmodat2": 452, "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
+    },
+    "aarch64": {
+        "setxattr": 5, "lsetxattr": 6, "removexattr": 14, "lremovexattr": 15, "fchmodat": 53, "fchownat": 54,
+        "utimensat": 88, "fchmodat2": 452, "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
+    },
+}  # fmt: skip
 _CLONE: Final = {"x86_64": 56, "aarch64": 220}
 _CLONE3: Final = 435
 _NEW_USER: Final = 0x10000000
@@ -199,14 +232,19 @@ def _filter_calls(spec: Spec) -> None:
         raise OSError(f"there is no sandbox for {machine} machines")
     steps = [_step(_LOAD, _ARCH), _step(_EQUAL, _ARCHITECTURES[machine], then=1), _step(_RETURN, _KILLED)]
     steps += [_step(_LOAD, _NR), _step(_AT_LEAST, _FIRST_X32_CALL, otherwise=1), _step(_RETURN, _REFUSE)]
-    for number in _REFUSED[machine].values():
-        steps += _when(number, [_step(_RETURN, _REFUSE)])
+    steps += _refuse(_REFUSED[machine].values())
     steps += _when(_CLONE3, [_step(_RETURN, _UNKNOWN)])  # its flags cannot be seen; `clone` is used in its place
     steps += _when(_CLONE[machine], _unless_argument(_ANY_BIT, [_NEW_USER]))
     steps += _when(_SOCKET[machine], _only_argument(spec["families"]))
     if parent := spec["parent"]:
-        steps += [step for number in _LEAVE_GROUP[machine] for step in _when(number, [_step(_RETURN, _REFUSE)])]
+        steps += _refuse((*_LEAVE_GROUP[machine], *_MEDDLING[machine].values()))
+        for number in _OF_ITSELF[machine].values():
+            steps += _when(number, _only_argument([0]))
+        for number in _REACHING[machine].values():
+            steps += _when(number, _unless_argument(_EQUAL, [parent]))
         steps += _when(_KILL[machine], _unless_argument(_EQUAL, [parent, -parent & 0xFFFFFFFF, 0xFFFFFFFF]))
+    if not spec["metadata"]:
+        steps += _refuse(_METADATA[machine].values())
     steps.append(_step(_RETURN, _ALLOW))
     code = ctypes.create_string_buffer(b"".join(steps))
     _prctl_filter(struct.pack("@HP", len(steps), ctypes.addressof(code)))
@@ -215,6 +253,10 @@ def _filter_calls(spec: Spec) -> None:
 def _prctl_filter(program: bytes) -> None:
     if _libc.prctl(22, 2, program, 0, 0):  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
         raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def _refuse(numbers: Iterable[int]) -> list[bytes]:
+    return [step for number in numbers for step in _when(number, [_step(_RETURN, _REFUSE)])]
 
 
 def _when(number: int, block: list[bytes]) -> list[bytes]:

@@ -85,6 +85,23 @@ if os.fork() == 0:
     os._exit(0)
 print("gone")
 """
+MEDDLING = """
+import os, resource
+parent, own = {parent}, {own!r}
+attempts = (
+    lambda: resource.prlimit(parent, resource.RLIMIT_CORE, (0, 0)),
+    lambda: os.setpriority(os.PRIO_PROCESS, parent, 1),
+    lambda: os.sched_setaffinity(parent, os.sched_getaffinity(0)),
+    lambda: os.pidfd_open(parent),
+    lambda: os.chmod(own, 0o600),
+    lambda: os.utime(own),
+    lambda: os.setxattr(own, 'user.x', b'x'),
+)
+for number, attempt in enumerate(attempts):
+    try: attempt(); print('done', number)
+    except OSError: pass
+print('end')
+"""
 KERNEL = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -148,6 +165,7 @@ async def try_everything(kind: Sandbox, folder: Path) -> dict[str, str]:
             "forks": FORKS,
             "file": BIG_FILE,
             "kills": KILLS.format(victim=os.getpid()),
+            "meddling": MEDDLING.format(parent=os.getpid(), own=str(_own_file(folder))),
             "kernel": KERNEL,
             "memory": MEMORY,
             "group": ESCAPE_GROUP,
@@ -165,9 +183,17 @@ async def try_everything(kind: Sandbox, folder: Path) -> dict[str, str]:
     return said
 
 
+def _own_file(folder: Path) -> Path:
+    """Returns one that the prisoner's user may own."""
+    file = folder / f"own-{os.geteuid()}"
+    file.write_text("mine")
+    return file
+
+
 def find_escapes(said: dict[str, str], folder: Path) -> list[str]:
     """Returns what should not have been possible, and what should have been and was not."""
     expected = {"alive": "alive", "granted": "fine", "tcp_granted": "connected", "environment": "end"}
+    expected |= {"meddling": "end"}
     expected |= {"kernel": "-1 -1 -1", "memory": "MemoryError"}
     escapes = [f"{name}: {said[name]}" for name, words in expected.items() if said[name] != words]
     refused = ("secret", "shadow", "write_granted", "write_root", "write_shm", "tcp", "udp", "unix")
