@@ -6,7 +6,7 @@ from typing import Final
 
 from config.checkout import CHECKOUT
 
-BENCHMARKS: Final = ("gateway", "blockers", "redaction", "long_conversation", "database_size")
+BENCHMARKS: Final = ("gateway", "governed", "blockers", "redaction", "long_conversation", "database_size")
 
 
 def run(name: str) -> bool:

@@ -1,7 +1,7 @@
 """What the gateway costs: `python -m benchmarks.gateway [CALLS]`. Fails beyond its bounds.
 
 The same echo server is called over HTTP directly, and over stdio behind `open-agent gateway`, in turns, so both see
-the same machine. Then it is called from this process, with the governed path and without, and CPU is counted.
+the same machine.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -23,14 +23,8 @@ from mcp.client.streamable_http import streamable_http_client
 
 from benchmarks.measured import Measured, show
 from config.checkout import CHECKOUT
-from config.ids import new_id
-from config.policies import Rule, ToolPolicies
-from mcp_config.entries.server_config import ServerConfig
-from mcp_config.registry import open_registry
-from mcp_config.tools import Caller, ToolCall, Unwritten
 
 MOST_TIMES: Final = 2.0
-MOST_CPU_MS: Final = 1.0
 ROUND: Final = 20
 ECHO: Final = (sys.executable, "-m", "benchmarks.echo_server")
 
@@ -98,43 +92,13 @@ async def compare(calls: int, folder: Path) -> tuple[float, float]:
     return statistics.median(spent["direct"]) * 1000, statistics.median(spent["through"]) * 1000
 
 
-async def measure_path(calls: int) -> float:
-    """Returns the milliseconds of this process's CPU that the governed path adds to a call."""
-    echo = ServerConfig("echo", "stdio", ECHO, {"PATH": os.environ["PATH"]}, str(CHECKOUT), prefix="echo")
-    policies = ToolPolicies(rules=[Rule(match="echo__*", verdict="allow")])
-    async with open_registry([echo], policies, lambda _: None) as registry:
-        await registry.ready(["*"])
-        connection, caller = registry.connections[0], Caller("bench")
-
-        async def plain() -> object:
-            return await connection.call("echo", {"text": "hello"}, 30)
-
-        async def governed() -> object:
-            return await registry.call(ToolCall(new_id("call"), "echo__echo", {"text": "hello"}, caller), Unwritten())
-
-        spent: dict[str, float] = {"plain": 0.0, "governed": 0.0}
-        for _ in range(calls // ROUND):
-            spent["plain"] += await count_cpu(plain)
-            spent["governed"] += await count_cpu(governed)
-    return (spent["governed"] - spent["plain"]) / (calls // ROUND * ROUND) * 1000
-
-
-async def count_cpu(call: Callable[[], Awaitable[object]]) -> float:
-    began = time.process_time()
-    for _ in range(ROUND):
-        await call()
-    return time.process_time() - began
-
-
 async def measure(calls: int) -> list[Measured]:
     with tempfile.TemporaryDirectory() as folder:
         direct, through = await compare(calls, Path(folder))
-    added = await measure_path(calls)
     return [
         Measured("a call of a tool directly over HTTP: p50", direct, "ms"),
         Measured("the same through the gateway: p50", through, "ms"),
         Measured("the gateway beside the direct way", through / direct, "times", MOST_TIMES),
-        Measured("the governed path of a call in this process: CPU", added, "ms", MOST_CPU_MS),
     ]
 
 

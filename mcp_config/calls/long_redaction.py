@@ -59,6 +59,8 @@ class LongRedaction:
         return replaced(text, changed).encode("latin-1") if changed else content
 
     async def _text(self, text: str, *, fields: bool = False) -> str:
+        if len(text) <= _PIECE:
+            return self._redactor.text(text, self._kinds, fields=fields)
         passage, parts, done = self._redactor.passage(text, self._kinds, fields=fields), list[str](), 0
         async for found in self._walk(text, passage):
             if found:
@@ -93,6 +95,8 @@ class LongRedaction:
         """Returns those in which something may be. No pattern needs what stands in another line."""
         joined, doubtful = "\n".join(texts), set[int]()
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
+        if len(joined) <= _PIECE and not self._redactor.find(joined, self._kinds):
+            return []
         async for found in self._walk(joined, self._redactor.passage(joined, self._kinds)):
             for each in found:
                 doubtful.update(range(bisect_right(starts, each.since) - 1, bisect_right(starts, each.end - 1)))

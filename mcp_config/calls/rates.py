@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from limits import RateLimitItem, parse
@@ -109,15 +110,20 @@ async def open_rate_limits(redis_url: str | None, patience: float = _REDIS_SECON
         yield RateLimits(counter)
 
 
+@lru_cache
+def _parsed(text: str) -> RateLimitItem:
+    return parse(text)
+
+
 async def _take(limiter: SlidingWindowCounterRateLimiter, rates: Sequence[Rate]) -> tuple[bool, tuple[Allowance, ...]]:
-    items = [(parse(rate.text), rate) for rate in rates]
+    items = [(_parsed(rate.text), rate) for rate in rates]
     allowed = all([await limiter.test(item, rate.scope, rate.name) for item, rate in items])
     allowed = allowed and all([await limiter.hit(item, rate.scope, rate.name) for item, rate in items])
     return allowed, await _look(limiter, rates)
 
 
 async def _look(limiter: SlidingWindowCounterRateLimiter, rates: Sequence[Rate]) -> tuple[Allowance, ...]:
-    return tuple([await _allowance(limiter, parse(rate.text), rate) for rate in rates])
+    return tuple([await _allowance(limiter, _parsed(rate.text), rate) for rate in rates])
 
 
 async def _allowance(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, rate: Rate) -> Allowance:
