@@ -1,8 +1,7 @@
 """What governing adds to a call in one process, in CPU of that process: `python -m benchmarks.governed [CALLS]`.
 
 One echo server is called in turns: plainly; by the governed path with rules, rates and redaction; and by the product as
-it is put together, which makes the ledger's and the audit's rows durable as well. What the ledger takes of that is shown
-by itself.
+it is put together, whose ledger and audit are durable. What the ledger takes of that is shown by itself.
 """
 
 import asyncio
