@@ -19,6 +19,7 @@ from mcp_config.inventory import Deadlines
 from mcp_config.local.artifact_tool import build_artifact_tool
 from mcp_config.local.memory_tools import build_memory_tools
 from mcp_config.registry import ToolRegistry, open_registry
+from mcp_config.tools import Ledger
 from nodes.context import Surroundings
 from nodes.models.catalog import Models, open_models
 from nodes.routing import build_warm_up
@@ -32,7 +33,6 @@ from server.engine.approving import Approving, open_approving
 from server.engine.artifacts import ArtifactShelf
 from server.engine.checkpoints import Checkpoints, open_checkpoints
 from server.engine.engine import Engine, open_engine
-from server.engine.ledger import ToolLedger
 from server.engine.memories import Memories, Recollection
 from server.engine.memory_store import open_memory_store
 from server.engine.sole_use import open_sole_use
@@ -132,7 +132,7 @@ class _Work:
     """What carries runs and calls, and what watches them."""
 
     engine: Engine
-    ledger: ToolLedger
+    ledger: Ledger
     approving: Approving
     metrics: Metrics
 
@@ -174,6 +174,7 @@ async def _open_staff(ground: _Ground, tooling: _Tooling) -> AsyncIterator[_Staf
     settings, store, models, file = ground.settings, ground.store, ground.models, ground.configuration.agents
     tools = tooling.registry
     async with open_checkpoints(settings.database_url, settings.data_dir) as checkpoints:
+        # the book is bound below: it asks the agents whom its rules concern, and they ask it for the limits in force
         budgets = Budgets(models.aliases, file.prices, lambda: policies.present.policies.limits)
         agents = AgentRegistry(
             store.agents, models.aliases, models, tools, checkpoints.saver, tooling.surroundings, budgets
@@ -195,7 +196,7 @@ async def _open_work(ground: _Ground, tooling: _Tooling, staff: _Staff) -> Async
         models.start(lambda: _warm_up(staff.agents, models))
         metrics = Metrics({"model": models.health, "mcp_server": tools.health}, lambda: store.feed.readers)
         store.feed.watch(metrics.observe)
-        ledger, audit = ToolLedger(store), tooling.guards.audit
+        ledger, audit = store.tool_calls, tooling.guards.audit
         async with (
             open_summarizer(store, staff.agents, models, metrics.count_summary),
             open_approving(store, engine, tools, ledger, audit, settings.approval_seconds) as approving,

@@ -11,8 +11,9 @@ from mcp_config.entries.servers_file import load_servers
 
 
 @dataclass(frozen=True)
-class Configuration:
-    agents: AgentsFile
+class ToolConfiguration:
+    """What is written about tools: all that the gateway reads."""
+
     policies: ToolPolicies
     servers: list[ServerConfig]
 
@@ -20,6 +21,19 @@ class Configuration:
     def server_secrets(self) -> frozenset[str]:
         """What must not be seen of the tool servers' configuration."""
         return frozenset[str]().union(*(server.secrets for server in self.servers))
+
+
+@dataclass(frozen=True)
+class Configuration(ToolConfiguration):
+    agents: AgentsFile
+
+
+def load_tool_configuration(settings: Settings) -> ToolConfiguration:
+    """Raises `ConfigError`, with a line for each mistake of the first file that has any."""
+    return ToolConfiguration(
+        policies=load_policies(settings.tool_policies_file),
+        servers=load_servers(settings.mcp_servers, build_variables(settings)),
+    )
 
 
 def load_configuration(settings: Settings) -> Configuration:

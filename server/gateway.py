@@ -5,25 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import chain
 from typing import Final
 
 from config.known_secrets import find_secrets
-from config.policies import ToolPolicies, load_policies
 from config.redaction import Redactor
 from config.settings import Settings
-from mcp_config.entries.server_config import ServerConfig
-from mcp_config.entries.server_variables import build_variables
-from mcp_config.entries.servers_file import load_servers
 from mcp_config.gateway.calling import Duties
 from mcp_config.gateway.door import Gateway, open_gateway
 from mcp_config.gateway.terms import Terms
 from mcp_config.guards import Guards
 from mcp_config.inventory import Deadlines
 from mcp_config.registry import ToolRegistry, open_registry
+from server.configuration import ToolConfiguration, load_tool_configuration
 from server.db.store import Store, open_store
 from server.db.user_credentials import UserCredentials
-from server.engine.ledger import ToolLedger
 from server.engine.sole_use import open_sole_use
 from server.guarding import build_user_credentials, open_guards
 from server.identity.credentials import Credentials, open_credentials
@@ -32,12 +27,6 @@ from server.version import VERSION
 
 _MAX_RESULT: Final = 4 * 1024 * 1024
 """Who takes tools from here has a cap of its own, and keeps what is over it."""
-
-
-@dataclass(frozen=True)
-class GatewayConfiguration:
-    policies: ToolPolicies
-    servers: list[ServerConfig]
 
 
 @dataclass(frozen=True)
@@ -58,14 +47,6 @@ class GatewayApplication:
 
     async def drained(self) -> None:
         """Nothing is at work that a restart could take up again."""
-
-
-def load_gateway_configuration(settings: Settings) -> GatewayConfiguration:
-    """Raises `ConfigError`, with a line for each mistake of the first file that has any."""
-    return GatewayConfiguration(
-        policies=load_policies(settings.tool_policies_file),
-        servers=load_servers(settings.mcp_servers, build_variables(settings)),
-    )
 
 
 def build_terms(settings: Settings) -> Terms:
@@ -91,9 +72,8 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         ConfigError: a file says what cannot be.
         Unavailable: the database or the data folder cannot be used.
     """
-    configuration = load_gateway_configuration(settings)
-    secrets = chain.from_iterable(server.secrets for server in configuration.servers)
-    redactor = Redactor(find_secrets(settings, load_api_keys(settings, "service"), secrets))
+    configuration = load_tool_configuration(settings)
+    redactor = Redactor(find_secrets(settings, load_api_keys(settings, "service"), configuration.server_secrets))
     patience = timedelta(seconds=settings.approval_seconds)
     async with (
         open_sole_use(settings.database_url, settings.data_dir) as ousted,
@@ -103,7 +83,7 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         open_guards(settings, store, redactor) as guards,
         _open_tools(settings, configuration, guards) as tools,
         open_gateway(
-            tools, Duties(ToolLedger(store), guards.audit, redactor=redactor), build_terms(settings), VERSION
+            tools, Duties(store.tool_calls, guards.audit, redactor=redactor), build_terms(settings), VERSION
         ) as gateway,
     ):
         user_credentials = build_user_credentials(settings, store)
@@ -111,7 +91,7 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
 
 
 def _open_tools(
-    settings: Settings, configuration: GatewayConfiguration, guards: Guards
+    settings: Settings, configuration: ToolConfiguration, guards: Guards
 ) -> AbstractAsyncContextManager[ToolRegistry]:
     here = replace(guards, decided_above=True, max_result=_MAX_RESULT)
     return open_registry(configuration.servers, configuration.policies, lambda _: None, Deadlines.of(settings), here)

@@ -5,7 +5,7 @@ A change holds for the next call, also of runs that are under way: policy is a m
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, get_args
 
 import structlog
 
@@ -18,7 +18,7 @@ from server.keys import Principal
 from server.resources.pages import Page, PageQuery
 from server.resources.policies import PolicySet
 
-_TRIFECTA: Final[frozenset[Tag]] = frozenset({"private_read", "untrusted_input", "external_send"})
+_TRIFECTA: Final[frozenset[Tag]] = frozenset(get_args(Tag))
 
 _log = structlog.stdlib.get_logger("server.policies")
 

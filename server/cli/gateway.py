@@ -1,16 +1,14 @@
 """`open-agent gateway`: the MCP gateway alone, for an API elsewhere and for MCP clients. It knows no agents."""
 
 import asyncio
-from itertools import chain
 
 from config.errors import ConfigError
 from config.known_secrets import find_secrets
-from mcp_config.entries.server_variables import build_variables
-from mcp_config.entries.servers_file import load_servers
 from server.banner import build_gateway_banner
 from server.cli.importing import importing_much
 from server.cli.serve import HostOption, PortOption, stop_for
 from server.cli.settings import settings_or_exit
+from server.configuration import load_tool_configuration
 from server.errors import ApiError
 from server.keys import load_api_keys
 from server.listening import CannotListen, bind
@@ -24,8 +22,7 @@ def gateway(host: HostOption = None, port: PortOption = None) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         bound = bind(settings.host, settings.port)
         keys = load_api_keys(settings, "service")
-        servers = load_servers(settings.mcp_servers, build_variables(settings))
-        secrets = find_secrets(settings, keys, chain.from_iterable(server.secrets for server in servers))
+        secrets = find_secrets(settings, keys, load_tool_configuration(settings).server_secrets)
         configure_logs(settings.log_level, settings.log_format, secrets)
 
         with importing_much():

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from itertools import groupby
 from typing import Annotated
 
 import typer
@@ -38,9 +37,8 @@ def list_tools(url: UrlOption = None, key: KeyOption = None, as_json: JsonOption
         print_json(tools)
         return
     table = build_table("TOOL", "WHAT IT DOES")
-    for _, of_server in groupby(sorted(tools, key=lambda tool: tool.server), key=lambda tool: tool.server):
-        for tool in of_server:
-            table.add_row(tool.name, one_line(tool.description, 120))
+    for tool in sorted(tools, key=lambda tool: tool.server):
+        table.add_row(tool.name, one_line(tool.description, 120))
     open_console().print(table)
 
 

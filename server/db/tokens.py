@@ -8,7 +8,7 @@ from config.ids import new_id
 from mcp_config.audit import Action, AuditEntry
 from server.db.audit import build_audit_row
 from server.db.database import Database
-from server.db.guard_tables import TokenRow
+from server.db.guard_tables import AuditRow, TokenRow
 from server.db.once import Once
 from server.db.paging import page_of
 from server.db.sessions import WriteSession
@@ -98,7 +98,7 @@ def _new_row(new: NewToken, key: MadeKey) -> TokenRow:
     )
 
 
-def _entry(by: Principal, action: Action, row: TokenRow) -> object:
+def _entry(by: Principal, action: Action, row: TokenRow) -> AuditRow:
     entry = AuditEntry(by.name, by.role, action, row.id, "ok", detail={"name": row.name, "role": row.role})
     return build_audit_row(entry)
 

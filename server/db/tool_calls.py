@@ -18,10 +18,12 @@ from server.resources import runs
 
 
 class ToolCalls:
+    """Satisfies `mcp_config.tools.Ledger`."""
+
     def __init__(self, database: Database, redactor: Redactor) -> None:
         self._database, self._redactor = database, redactor
 
-    async def start(self, call: ToolCall) -> None:
+    async def started(self, call: ToolCall) -> None:
         """Writes down that a call is about to be dispatched; returns once that is durable."""
         row = ToolCallRow(
             id=call.id,
@@ -41,17 +43,9 @@ class ToolCalls:
 
         await self._database.write(work)
 
-    async def end(self, call: ToolCall, result: ToolResult) -> None:
+    async def ended(self, call: ToolCall, result: ToolResult) -> None:
         """Writes down how a call ended; a call that ended before stays as it is."""
-        content = self._redactor.text(result.content)
-        failed = Failure(code=result.error_code, detail=content) if result.error_code else None
-        outcome = {
-            "status": result.status,
-            "result": content,
-            "error": failed,
-            "artifact_id": result.artifact_id,
-            "ended_at": datetime.now(UTC),
-        }
+        outcome = self._outcome(result, datetime.now(UTC))
         guard = (ToolCallRow.id == call.id, ToolCallRow.status == "running")
 
         async def work(session: WriteSession) -> None:
@@ -62,18 +56,13 @@ class ToolCalls:
     async def settle(self, call: ToolCall, result: ToolResult) -> None:
         """Writes down how a call ended that was stopped before it began; one that began has said so itself."""
         now = datetime.now(UTC)
-        content = self._redactor.text(result.content)
-        failed = Failure(code=result.error_code, detail=content) if result.error_code else None
         row = ToolCallRow(
             id=call.id,
             owner=call.caller.owner,
             tool=call.tool,
             arguments=self._redactor.value(call.arguments),
-            status=result.status,
-            result=content,
-            error=failed,
             started_at=now,
-            ended_at=now,
+            **self._outcome(result, now),
         )
 
         async def work(session: WriteSession) -> None:
@@ -115,10 +104,21 @@ class ToolCalls:
         """Returns how the calls of a run ended, by id; None for one that was started and never ended."""
         async with self._database.read() as session:
             rows = await session.scalars(select(ToolCallRow).where(ToolCallRow.run_id == run_id))
-            return {row.id: _outcome(row) for row in rows}
+            return {row.id: _result(row) for row in rows}
+
+    def _outcome(self, result: ToolResult, ended_at: datetime) -> dict[str, object]:
+        """Returns the columns that say how a call ended."""
+        content = self._redactor.text(result.content)
+        return {
+            "status": result.status,
+            "result": content,
+            "error": Failure(code=result.error_code, detail=content) if result.error_code else None,
+            "artifact_id": result.artifact_id,
+            "ended_at": ended_at,
+        }
 
 
-def _outcome(row: ToolCallRow) -> ToolResult | None:
+def _result(row: ToolCallRow) -> ToolResult | None:
     if row.status == "running":
         return None
     said = row.result if row.result is not None else row.error.detail if row.error else ""

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from mcp_config.audit import Action, AuditEntry
 from server.db.audit import build_audit_row
 from server.db.database import Database
-from server.db.guard_tables import UserCredentialRow
+from server.db.guard_tables import AuditRow, UserCredentialRow
 from server.db.sessions import WriteSession
 from server.errors import NotFound
 from server.identity.sealing import Seal
@@ -60,5 +60,5 @@ class UserCredentials:
             return [*await session.scalars(rows)]
 
 
-def _entry(by: Principal, action: Action, name: str) -> object:
+def _entry(by: Principal, action: Action, name: str) -> AuditRow:
     return build_audit_row(AuditEntry(by.name, by.role, action, name, "ok"))

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from server.errors import Forbidden
+from server.errors import CHALLENGE, Forbidden
 from server.keys import Principal
 
 _APPROVALS: Final = "approvals:resolve"
@@ -38,7 +38,7 @@ def check_resolving(scopes: frozenset[str] | None) -> None:
 
 
 def _insufficient(needed: str) -> Forbidden:
-    challenge = f'Bearer realm="open-agent", error="insufficient_scope", scope="{needed}"'
+    challenge = f'{CHALLENGE}, error="insufficient_scope", scope="{needed}"'
     return Forbidden(
         "insufficient_scope", f"Your token has no scope {needed}.", headers={"WWW-Authenticate": challenge}
     )

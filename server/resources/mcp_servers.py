@@ -7,9 +7,9 @@ from pydantic import Field
 from graph.events import Moment
 from mcp_config.entries.server_config import Transport
 from mcp_config.sandbox.grants import Kind
+from mcp_config.server_health import ServerState
 from server.resources.resource import Request, Resource
 
-ServerState = Literal["starting", "ready", "degraded", "failed", "auth_required", "off"]
 LoginState = Literal["none", "pending", "failed", "logged_in"]
 
 

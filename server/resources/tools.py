@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue, StringConstraints
 
 from config.api_keys import Role
 from config.policies import Verdict
+from mcp_config.tools import RateScope
 from server.resources.resource import Request, Resource
 
 
@@ -20,7 +21,7 @@ class Tool(Resource):
 class RateLeft(Resource):
     """What is left of one rate limit: `limit` calls in each `window` of seconds."""
 
-    scope: Literal["user", "agent", "tool"]
+    scope: RateScope
     limit: int
     window: int
     remaining: int

@@ -4,10 +4,9 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from server.errors import Unavailable
 from server.gateway import GatewayApplication
 from server.resources.resource import Resource
-from server.routes.health import Liveness, ServerHealth, State, build_servers
+from server.routes.health import DatabaseState, Liveness, ServerHealth, State, Status, build_servers, judge_readiness
 from server.version import VERSION
 
 router: Final = APIRouter()
@@ -16,8 +15,8 @@ router: Final = APIRouter()
 class GatewayReadiness(Resource):
     """`status` decides. Tool servers start in the background: calls wait for those they need."""
 
-    status: Literal["ready", "unavailable", "draining"]
-    database: Literal["ready", "failed"]
+    status: Status
+    database: DatabaseState
     mcp_servers: dict[str, State]
 
 
@@ -44,18 +43,9 @@ async def get_liveness() -> Liveness:
 @router.get("/readyz")
 async def get_readiness(app: App, response: Response) -> GatewayReadiness:
     """The database answers, every required tool server is up, and no stop is under way."""
-    database: Literal["ready", "failed"] = "ready"
-    try:
-        await app.store.check()
-    except Unavailable:
-        database = "failed"
-    servers = app.tools.health()
-    needed = all(server.state in ("ready", "degraded") for server in servers.values() if server.required)
-    status: Literal["ready", "unavailable", "draining"] = "ready" if database == "ready" and needed else "unavailable"
-    if app.draining.is_set():
-        status = "draining"
+    status, database = await judge_readiness(app.store, app.tools, app.draining)
     response.status_code = 200 if status == "ready" else 503
-    states: dict[str, State] = {name: server.state for name, server in servers.items()}
+    states: dict[str, State] = {name: server.state for name, server in app.tools.health().items()}
     return GatewayReadiness(status=status, database=database, mcp_servers=states)
 
 

@@ -1,5 +1,6 @@
 """Is it alive, is it ready, what is it. The first two need no key and tell no more than states."""
 
+import asyncio
 from typing import Final, Literal
 
 from fastapi import APIRouter, Response
@@ -10,8 +11,8 @@ from pydantic import Field
 from config.redaction import Redactor
 from mcp_config.registry import ToolRegistry
 from mcp_config.sandbox.grants import Kind
-from server.application import Application
 from server.auth import Caller, needs_key
+from server.db.store import Store
 from server.errors import Unavailable
 from server.resources.resource import Resource
 from server.routes.dependencies import App, problems
@@ -23,6 +24,9 @@ State = Literal["idle", "fetching", "starting", "warming", "ready", "degraded", 
 """Of a tool server or a model. Only models are `fetching` and `warming`; a server that is not started is `off`, and one
 that wants a login is `auth_required`."""
 
+Status = Literal["ready", "unavailable", "draining"]
+DatabaseState = Literal["ready", "failed"]
+
 
 class Liveness(Resource):
     status: Literal["ok"] = "ok"
@@ -31,8 +35,8 @@ class Liveness(Resource):
 class Readiness(Resource):
     """`status` decides. Models and tool servers warm up in the background: runs wait for those they need."""
 
-    status: Literal["ready", "unavailable", "draining"]
-    database: Literal["ready", "failed"]
+    status: Status
+    database: DatabaseState
     models: dict[str, State] = Field(examples=[{"embedded:qwen2.5-coder-1.5b": "ready"}])
     mcp_servers: dict[str, State] = Field(examples=[{"time": "ready", "fetch": "starting"}])
 
@@ -71,25 +75,28 @@ async def get_liveness() -> Liveness:
 )
 async def get_readiness(app: App, response: Response) -> Readiness:
     """The database answers in its present version, every required tool server is up, and no stop is under way."""
-    database = await _database(app)
-    servers = app.tools.health()
-    needed = all(server.state in ("ready", "degraded") for server in servers.values() if server.required)
-    usable = database == "ready" and needed
-    status: Literal["ready", "unavailable", "draining"] = "ready" if usable else "unavailable"
-    if app.draining.is_set():
-        status = "draining"
+    status, database = await judge_readiness(app.store, app.tools, app.draining)
     response.status_code = 200 if status == "ready" else 503
     return Readiness(
         status=status,
         database=database,
         models={name: model.state for name, model in app.models.health().items()},
-        mcp_servers={name: server.state for name, server in servers.items()},
+        mcp_servers={name: server.state for name, server in app.tools.health().items()},
     )
 
 
-async def _database(app: Application) -> Literal["ready", "failed"]:
+async def judge_readiness(store: Store, tools: ToolRegistry, draining: asyncio.Event) -> tuple[Status, DatabaseState]:
+    """Returns whether requests are to be sent here now, and how the database is."""
+    database = await _judge_database(store)
+    needed = all(server.state in ("ready", "degraded") for server in tools.health().values() if server.required)
+    if draining.is_set():
+        return "draining", database
+    return "ready" if database == "ready" and needed else "unavailable", database
+
+
+async def _judge_database(store: Store) -> DatabaseState:
     try:
-        await app.store.check()
+        await store.check()
     except Unavailable:
         return "failed"
     return "ready"

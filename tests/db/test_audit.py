@@ -33,7 +33,7 @@ async def test_what_a_run_has_read_is_known_after_a_restart(store: Store) -> Non
     caller = Caller(OWNER, "general", run.run_id)
     for tool, status in (("web__page", "ok"), ("mail__send", "denied")):
         call = ToolCall(new_id("call"), tool, {}, caller)
-        await store.tool_calls.start(call)
-        await store.tool_calls.end(call, ToolResult("ok" if status == "ok" else "denied", "", None))
+        await store.tool_calls.started(call)
+        await store.tool_calls.ended(call, ToolResult("ok" if status == "ok" else "denied", "", None))
     assert await store.tool_calls.tools_read(run.run_id) == {"web__page"}
     assert await store.tool_calls.tools_read((await begin(store)).run_id) == frozenset()

@@ -18,8 +18,8 @@ from tests.db.stories import OWNER, answer, begin, claim, queue, say
 
 async def call(store: Store, run: Claim, tool: str) -> None:
     made = ToolCall(new_id("call"), tool, {}, Caller(OWNER, "general", run.run_id))
-    await store.tool_calls.start(made)
-    await store.tool_calls.end(made, ToolResult("ok", "", None))
+    await store.tool_calls.started(made)
+    await store.tool_calls.ended(made, ToolResult("ok", "", None))
 
 
 async def follow_up(store: Store, run: Claim, parent_id: str | None = None) -> Claim:

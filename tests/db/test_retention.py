@@ -102,8 +102,8 @@ async def test_temporary_conversations_go_after_their_hours_unless_a_run_is_acti
 async def test_calls_by_hand_and_idempotency_keys_go_when_they_are_old(store: Store) -> None:
     call = ToolCall(new_id("call"), "time__now", {}, Caller(owner=OWNER, role="admin"))
     with keyed(KeyedRequest(OWNER, "key-1", "f" * 64)):
-        await store.tool_calls.start(call)
-    await store.tool_calls.end(call, ToolResult("ok", "12:00"))
+        await store.tool_calls.started(call)
+    await store.tool_calls.ended(call, ToolResult("ok", "12:00"))
     assert await store.retention.remove(terms()) == Removed()
     later = terms(now=NOW + timedelta(days=31))
     assert await store.retention.remove(later) == Removed(tool_calls=1, idempotency_keys=1)

@@ -13,7 +13,6 @@ from server.db.sessions import WriteSession
 from server.db.store import Store, open_store
 from server.db.tables import ToolCallRow
 from server.engine.audit import CallAudit
-from server.engine.ledger import ToolLedger
 from server.errors import Unavailable
 from server.resources.audit import AuditQuery
 from tests.engine.conftest import Site
@@ -36,7 +35,7 @@ async def limit_the_disk(store: Store, pages: int) -> None:
 async def test_a_call_is_not_made_while_the_database_is_full(site: Site, tool: str) -> None:
     by_hand = Caller("ada", role="admin")
     async with open_store(f"sqlite:///{site.folder / 'app.db'}") as store:
-        ledger, guards = ToolLedger(store), Guards(audit=CallAudit(store.audit))
+        ledger, guards = store.tool_calls, Guards(audit=CallAudit(store.audit))
         opened = open_registry([chaos("well")], POLICIES, lambda _: None, Deadlines(PATIENCE, PATIENCE), guards)
         async with opened as registry:
             await registry.call(ToolCall(new_id("call"), "well__count", {}, by_hand), ledger)

@@ -6,7 +6,6 @@ from sqlalchemy import select
 from config.ids import new_id
 from mcp_config.tools import Caller, ToolCall, ToolResult
 from server.db.tables import ToolCallRow
-from server.engine.ledger import ToolLedger
 from tests.engine.conftest import House
 
 
@@ -22,7 +21,7 @@ async def _row(house: House, call: ToolCall) -> tuple[str, str, str | None, str 
 
 
 async def test_call_is_written_down_before_and_after_its_effect(house: House) -> None:
-    ledger = ToolLedger(house.store)
+    ledger = house.store.tool_calls
     call = ToolCall(new_id("call"), "time__now", {"q": 1}, Caller(owner="ada", role="admin"))
     await ledger.started(call)
     assert await _row(house, call) == ("ada", "running", None, None)
