@@ -41,6 +41,7 @@ from server.engine.sweeping import build_keep_for, open_sweeping
 from server.gateway import build_terms
 from server.guarding import build_user_credentials, open_guards
 from server.identity.credentials import Credentials, open_credentials
+from server.identity.sealing import SEAL_FILE, Seal
 from server.keys import load_api_keys
 from server.metrics import Metrics
 from server.policies import PolicyBook, load_policies_in_force
@@ -142,7 +143,7 @@ async def _open_ground(settings: Settings, configuration: Configuration) -> Asyn
     redactor = Redactor(find_secrets(settings, load_api_keys(settings), configuration.server_secrets))
     patience = timedelta(seconds=settings.approval_seconds)
     async with (
-        open_store(settings.database_url, patience, redactor) as store,
+        open_store(settings.database_url, patience, redactor, Seal(settings.data_dir / SEAL_FILE)) as store,
         open_models(settings, configuration.agents, redactor) as models,
         open_credentials(settings, store.tokens) as credentials,
         open_guards(settings, store, redactor) as guards,

@@ -22,6 +22,7 @@ from server.db.user_credentials import UserCredentials
 from server.engine.sole_use import open_sole_use
 from server.guarding import build_user_credentials, open_guards
 from server.identity.credentials import Credentials, open_credentials
+from server.identity.sealing import SEAL_FILE, Seal
 from server.keys import load_api_keys
 from server.version import VERSION
 
@@ -77,7 +78,7 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
     patience = timedelta(seconds=settings.approval_seconds)
     async with (
         open_sole_use(settings.database_url, settings.data_dir) as ousted,
-        open_store(settings.database_url, patience, redactor) as store,
+        open_store(settings.database_url, patience, redactor, Seal(settings.data_dir / SEAL_FILE)) as store,
         # the key that is made here is for another open-agent, which decides what its users may do
         open_credentials(settings, store.tokens, "service") as credentials,
         open_guards(settings, store, redactor) as guards,

@@ -13,12 +13,13 @@ from graph.events import ApprovalResolved
 from mcp_config.tools import Answer, Caller, JsonObject, ToolCall
 from server.db.database import Database
 from server.db.events import EventLog
+from server.db.kept_arguments import KeptArguments
 from server.db.once import Once
 from server.db.paging import page_of
 from server.db.sessions import ReadSession, WriteSession
 from server.db.steps import call_resource
 from server.db.tables import ApprovalRow, RunRow, ToolCallRow
-from server.errors import Conflict, NotFound
+from server.errors import Conflict, NotFound, Unavailable
 from server.resources.approvals import Approval, ApprovalStatus
 from server.resources.pages import Page, PageQuery
 from server.resources.runs import ToolCall as MadeCall
@@ -31,6 +32,9 @@ _STATUSES: Final[dict[str, ApprovalStatus]] = {
 }
 EXPIRY: Final = "open-agent"
 """Who resolves what nobody has answered in time."""
+_UNREADABLE: Final = (
+    "What it is to be made with was sealed with a credentials.key that is gone: reject it, and ask anew."
+)
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,12 @@ class Settled:
 
 
 class Approvals:
-    def __init__(self, database: Database, events: EventLog, patience: timedelta, redactor: Redactor) -> None:
-        """What is to be called is kept as it was meant, and shown by `redactor`."""
-        self._database, self._events, self._patience, self._redactor = database, events, patience, redactor
+    def __init__(
+        self, database: Database, events: EventLog, patience: timedelta, redactor: Redactor, kept: KeptArguments
+    ) -> None:
+        """What is to be called is `kept` as it was meant, and shown by `redactor`."""
+        self._database, self._events, self._patience = database, events, patience
+        self._redactor, self._kept = redactor, kept
 
     async def ask(self, call: ToolCall, rule: str) -> Approval:
         """Puts the question whether a call that no run makes may be made."""
@@ -57,7 +64,7 @@ class Approvals:
             agent=call.caller.agent,
             role=call.caller.role,
             tool=call.tool,
-            arguments=call.arguments,
+            arguments=self._kept.close(call.arguments),
             rule=rule,
             status="pending",
             created_at=now,
@@ -79,10 +86,19 @@ class Approvals:
         async with self._database.read() as session:
             return await self._read(session, await _get(session, owner, approval_id))
 
-    async def find_call(self, owner: str, approval_id: str) -> ToolCall:
-        """Returns the call that is asked about, as it was made. Raises: NotFound."""
+    async def find_call(self, owner: str, approval_id: str, *, to_make: bool) -> ToolCall:
+        """Returns the call that is asked about, as it was made.
+
+        Raises:
+            NotFound: it is not there, or another owner's.
+            Unavailable: it is to be made, and what with cannot be read any more.
+        """
         async with self._database.read() as session:
-            return _call(await _get(session, owner, approval_id))
+            row = await _get(session, owner, approval_id)
+        arguments = self._kept.find(row.arguments)
+        if arguments is None and to_make:
+            raise Unavailable("credentials_unreadable", _UNREADABLE)
+        return _call(row, arguments or {})
 
     async def page(
         self, owner: str, query: PageQuery, status: ApprovalStatus | None = None, run_id: str | None = None
@@ -100,7 +116,7 @@ class Approvals:
         """Returns what was said about a run's calls, by call id; None where nobody has answered."""
         async with self._database.read() as session:
             rows = await session.scalars(select(ApprovalRow).where(ApprovalRow.run_id == run_id))
-            return {row.call_id: _answer(row) for row in rows}
+            return {row.call_id: self._answer(row) for row in rows}
 
     async def resolve(self, owner: str, approval_id: str, answer: Answer, by: str) -> Settled:
         """Writes the answer down: once, and only while the question is open.
@@ -118,7 +134,8 @@ class Approvals:
             row = await session.get_one(ApprovalRow, approval_id, with_for_update=True, populate_existing=True)
             _check_open(row, answer)
             row.status, row.resolved_by, row.resolved_at = _STATUSES[answer.decision], by, datetime.now(UTC)
-            row.edited, row.reason = answer.arguments, answer.reason or None
+            row.edited = None if answer.arguments is None else self._kept.close(answer.arguments)
+            row.reason = self._redactor.text(answer.reason) or None
             await session.flush()
             ready = await self._settle(session, run, row, answer) if run else False
             await once.note(session, approval_id)
@@ -172,14 +189,31 @@ class Approvals:
         allowed = ApprovalRow.status.in_(("approved", "edited"))
         rows = select(ApprovalRow).where(ApprovalRow.run_id.is_(None), allowed, ~begun).order_by(ApprovalRow.id)
         async with self._database.read() as session:
-            found = [(_call(row), _answer(row)) for row in await session.scalars(rows)]
-        return [(call, answer) for call, answer in found if answer]
+            found = [(row, self._kept.find(row.arguments), self._answer(row)) for row in await session.scalars(rows)]
+        return [(_call(row, arguments), answer) for row, arguments, answer in found if answer and arguments is not None]
+
+    def _answer(self, row: ApprovalRow) -> Answer | None:
+        reason = row.reason or ""
+        match row.status:
+            case "pending":
+                return None
+            case "approved":
+                return Answer("approve", reason=reason)
+            case "edited":
+                edited = self._kept.find(row.edited or {})
+                return Answer("expire") if edited is None else Answer("edit", edited, reason)
+            case "rejected":
+                return Answer("reject", reason=reason)
+            case "expired" | "cancelled":
+                return Answer("expire")
 
     async def _read(self, session: ReadSession, row: ApprovalRow) -> Approval:
         return self._shown(row, (await _calls_made(session, [row.call_id])).get(row.call_id))
 
     def _shown(self, row: ApprovalRow, made: MadeCall | None = None) -> Approval:
-        shown = self._redactor.value({"arguments": row.arguments, "edited": row.edited, "reason": row.reason})
+        edited = None if row.edited is None else self._kept.find(row.edited)
+        arguments = self._kept.find(row.arguments) or {}
+        shown = self._redactor.value({"arguments": arguments, "edited": edited, "reason": row.reason})
         return _resource(row, made).model_copy(update=cast(JsonObject, shown))
 
     async def _settle(self, session: WriteSession, run: RunRow, row: ApprovalRow, answer: Answer) -> bool:
@@ -231,23 +265,8 @@ async def _calls_made(session: ReadSession, call_ids: Sequence[str]) -> dict[str
     return {row.id: call_resource(row) for row in rows}
 
 
-def _call(row: ApprovalRow) -> ToolCall:
-    return ToolCall(row.call_id, row.tool, row.arguments, Caller(row.owner, row.agent, row.run_id, row.role))
-
-
-def _answer(row: ApprovalRow) -> Answer | None:
-    reason = row.reason or ""
-    match row.status:
-        case "pending":
-            return None
-        case "approved":
-            return Answer("approve", reason=reason)
-        case "edited":
-            return Answer("edit", row.edited, reason)
-        case "rejected":
-            return Answer("reject", reason=reason)
-        case "expired" | "cancelled":
-            return Answer("expire")
+def _call(row: ApprovalRow, arguments: JsonObject) -> ToolCall:
+    return ToolCall(row.call_id, row.tool, arguments, Caller(row.owner, row.agent, row.run_id, row.role))
 
 
 def _resource(row: ApprovalRow, made: MadeCall | None) -> Approval:

@@ -20,6 +20,7 @@ from server.db.events import EventLog
 from server.db.feed import Feed
 from server.db.histories import Histories
 from server.db.idempotency import IdempotencyKeys
+from server.db.kept_arguments import KeptArguments
 from server.db.messages import Messages
 from server.db.migrating import migrate
 from server.db.policies import PolicyVersions
@@ -30,6 +31,7 @@ from server.db.spending import Spendings
 from server.db.summaries import Summaries
 from server.db.tokens import Tokens
 from server.db.tool_calls import ToolCalls
+from server.identity.sealing import Seal
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,15 @@ class Store:
 
 @asynccontextmanager
 async def open_store(
-    database_url: str, approval_patience: timedelta = timedelta(days=1), redactor: Redactor | None = None
+    database_url: str,
+    approval_patience: timedelta = timedelta(days=1),
+    redactor: Redactor | None = None,
+    seal: Seal | None = None,
 ) -> AsyncIterator[Store]:
     """Yields the store, after moving the database to the version this code needs.
 
-    `approval_patience` is how long a person may take to answer; `redactor` knows what is not to be written down.
+    `approval_patience` is how long a person may take to answer; `redactor` knows what is not to be written down,
+    and what has to be all the same is closed with `seal`.
 
     Raises:
         Unavailable: it cannot be opened or written, or a newer version of the program made it.
@@ -85,7 +91,7 @@ async def open_store(
             queue=RunQueue(database),
             events=events,
             tool_calls=ToolCalls(database, redactor),
-            approvals=Approvals(database, events, approval_patience, redactor),
+            approvals=Approvals(database, events, approval_patience, redactor, KeptArguments(seal)),
             asked=AskedQuestions(database),
             spending=Spendings(database),
             artifacts=Artifacts(database),

@@ -77,7 +77,7 @@ class Approving:
             Unavailable: the tool is not there now to judge edited arguments.
         """
         answer = Answer(said.decision, said.arguments, said.reason or "")
-        call = await self._store.approvals.find_call(principal.name, approval_id)
+        call = await self._store.approvals.find_call(principal.name, approval_id, to_make=said.decision == "approve")
         meant = call if answer.arguments is None else replace(call, arguments=answer.arguments)
         if answer.decision != "reject" and principal.role not in ("admin", call.caller.role):
             await self._check_role(replace(meant, caller=replace(call.caller, role=principal.role)))
@@ -93,7 +93,7 @@ class Approving:
         answer = Answer("expire")
         for owner, approval_id in await self._store.approvals.overdue():
             with suppress(Conflict, NotFound):  # somebody or something was quicker
-                call = await self._store.approvals.find_call(owner, approval_id)
+                call = await self._store.approvals.find_call(owner, approval_id, to_make=False)
                 settled = await self._store.approvals.resolve(owner, approval_id, answer, EXPIRY)
                 self._act(settled, call, answer)
                 await self._record(Principal(owner, call.caller.role), settled.approval)

@@ -13,6 +13,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from config.database_url import find_sqlite_file, parse_database_url
 from server.engine.sqlite_checkpoints import open_sqlite_checkpoints
+from server.identity.sealing import SEAL_FILE, Seal
 
 FindEnded = Callable[[Collection[str]], Awaitable[set[str]]]
 """Tells which of these runs have ended or are gone."""
@@ -31,14 +32,14 @@ def open_checkpoints(database_url: str, data_dir: Path) -> AbstractAsyncContextM
     """Yields the checkpoints. Close them only after the runs have ended.
 
     With SQLite they lie in `data_dir`, whose file they do not share with the log: each has one writer. Opening raises
-    `Unavailable` when the place cannot be opened or written.
+    `Unavailable` when the place cannot be opened or written. The key that seals them is in `data_dir` in any case.
     """
-    url = parse_database_url(database_url)
+    url, seal = parse_database_url(database_url), Seal(data_dir / SEAL_FILE)
     if find_sqlite_file(url):
-        return open_sqlite_checkpoints(data_dir)
+        return open_sqlite_checkpoints(data_dir, seal)
     from server.engine.postgres_checkpoints import open_postgres_checkpoints  # noqa: PLC0415 - brings in the driver
 
-    return open_postgres_checkpoints(url)
+    return open_postgres_checkpoints(url, seal)
 
 
 async def prune_checkpoints(checkpoints: Checkpoints, find_ended: FindEnded) -> int:

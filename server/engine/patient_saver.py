@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 
+import structlog
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     BaseCheckpointSaver,
@@ -14,13 +15,15 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
 )
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from typing_extensions import override
 
 from graph.runner import ATTEMPT
 from server.db.events import Fenced
 from server.db.failures import telling
 from server.engine.carrier import patiently
+from server.engine.sealed_serializer import Unreadable
+
+_log = structlog.stdlib.get_logger("server.engine")
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -53,7 +56,11 @@ class PatientSaver(BaseCheckpointSaver[str]):
     @override
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         self._check(config)
-        return await self._patiently(super().aget_tuple, config)
+        try:
+            return await self._patiently(super().aget_tuple, config)
+        except Unreadable:
+            _log.warning("a checkpoint was sealed with another credentials.key; it counts as lost")
+            return None
 
     @override
     async def aput(
@@ -105,7 +112,3 @@ class PatientSaver(BaseCheckpointSaver[str]):
             raise Fenced(f"run {run_id} is not attempt {attempt}'s to checkpoint any more")
         self._newest[run_id] = attempt
         return Claim(run_id, attempt)
-
-
-def build_serializer() -> JsonPlusSerializer:
-    return JsonPlusSerializer(allowed_msgpack_modules=None)

@@ -7,15 +7,17 @@ from typing import Final
 import psycopg
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.serde.base import SerializerProtocol
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 from typing_extensions import override
 
 from server.db.events import Fenced
 from server.db.failures import telling
-from server.engine.patient_saver import AT_WORK, PatientSaver, build_serializer
+from server.engine.patient_saver import AT_WORK, PatientSaver
 from server.engine.postgres_pool import Pool, open_pool
+from server.engine.sealed_serializer import build_serializer
+from server.identity.sealing import Seal
 
 _CONNECTIONS: Final = 2
 """The saver does one thing at a time; the second spares a wait when the first turns out to be dead."""
@@ -26,7 +28,7 @@ _HOLD: Final = "SELECT 1 FROM runs WHERE id = %s AND attempt = %s AND status = '
 class PostgresSaver(PatientSaver, AsyncPostgresSaver):
     _errors = psycopg.Error
 
-    def __init__(self, pool: Pool, serde: JsonPlusSerializer) -> None:
+    def __init__(self, pool: Pool, serde: SerializerProtocol) -> None:
         super().__init__(pool, serde=serde)
         self._pool, self._newest = pool, {}
 
@@ -56,8 +58,8 @@ class PostgresSaver(PatientSaver, AsyncPostgresSaver):
 
 
 @asynccontextmanager
-async def open_postgres_checkpoints(url: str) -> AsyncIterator[PostgresSaver]:
+async def open_postgres_checkpoints(url: str, seal: Seal) -> AsyncIterator[PostgresSaver]:
     async with open_pool(url, _CONNECTIONS) as pool:
-        saver = PostgresSaver(pool, build_serializer())
+        saver = PostgresSaver(pool, build_serializer(seal))
         await telling(saver.setup(), psycopg.Error)
         yield saver

@@ -8,18 +8,20 @@ from pathlib import Path
 
 import aiosqlite
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from typing_extensions import override
 
-from server.engine.patient_saver import PatientSaver, build_serializer
+from server.engine.patient_saver import PatientSaver
+from server.engine.sealed_serializer import build_serializer
 from server.errors import Unavailable
+from server.identity.sealing import Seal
 
 
 class SqliteSaver(PatientSaver, AsyncSqliteSaver):
     _errors = sqlite3.Error
 
-    def __init__(self, connection: aiosqlite.Connection, serde: JsonPlusSerializer) -> None:
+    def __init__(self, connection: aiosqlite.Connection, serde: SerializerProtocol) -> None:
         super().__init__(connection, serde=serde)
         self._newest = {}
 
@@ -41,7 +43,7 @@ class SqliteSaver(PatientSaver, AsyncSqliteSaver):
 
 
 @asynccontextmanager
-async def open_sqlite_checkpoints(data_dir: Path) -> AsyncIterator[SqliteSaver]:
+async def open_sqlite_checkpoints(data_dir: Path, seal: Seal) -> AsyncIterator[SqliteSaver]:
     path = data_dir / "checkpoints.db"
     try:
         await asyncio.to_thread(data_dir.mkdir, parents=True, exist_ok=True)
@@ -52,7 +54,7 @@ async def open_sqlite_checkpoints(data_dir: Path) -> AsyncIterator[SqliteSaver]:
         # FULL: what a model asked for must be as durable as what was then done, or it would be asked, and done, again.
         for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             await connection.execute(f"PRAGMA {pragma}")
-        saver = SqliteSaver(connection, build_serializer())
+        saver = SqliteSaver(connection, build_serializer(seal))
         await saver.setup()
         yield saver
     finally:

@@ -8,13 +8,13 @@ from cryptography.fernet import Fernet, InvalidToken
 from server.errors import Unavailable
 
 
-def encrypt(key_file: Path, value: str) -> bytes:
-    return _key(key_file, make=True).encrypt(value.encode())
+def encrypt(key_file: Path, value: bytes) -> bytes:
+    return _key(key_file, make=True).encrypt(value)
 
 
-def decrypt(key_file: Path, sealed: bytes) -> str | None:
+def decrypt(key_file: Path, sealed: bytes) -> bytes | None:
     try:
-        return _key(key_file).decrypt(sealed).decode()
+        return _key(key_file).decrypt(sealed)
     except InvalidToken:
         return None
 

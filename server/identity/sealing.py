@@ -14,7 +14,11 @@ class Seal:
 
     def close(self, value: str) -> bytes:
         """Raises: Unavailable, the key can be neither read nor made."""
-        from server.identity.cipher import encrypt  # noqa: PLC0415 - a big library, and few store credentials
+        return self.close_bytes(value.encode())
+
+    def close_bytes(self, value: bytes) -> bytes:
+        """Raises: Unavailable, the key can be neither read nor made."""
+        from server.identity.cipher import encrypt  # noqa: PLC0415 - a big library, which no start waits for
 
         return encrypt(self._path, value)
 
@@ -24,6 +28,11 @@ class Seal:
         Raises:
             Unavailable: the key is not there, or is none.
         """
+        opened = self.open_bytes(sealed)
+        return None if opened is None else opened.decode()
+
+    def open_bytes(self, sealed: bytes) -> bytes | None:
+        """As `open`."""
         from server.identity.cipher import decrypt  # noqa: PLC0415
 
         return decrypt(self._path, sealed)

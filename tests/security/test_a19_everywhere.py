@@ -1,7 +1,7 @@
 """A19, whole: secrets planted in each place there is are found in none, whether all goes well or nothing does.
 
 The product runs as a process, so that its logs are what an operator collects. What the owner wrote in their own message
-stays as it was written; and, in the database alone, what a call by hand waits to be made with.
+stays as it was written. What waits for a person is kept to the letter, and sealed.
 """
 
 import base64
@@ -30,7 +30,7 @@ PLANTED = {
     "header": "planted-Header/1d5e8a40b6",
 }
 WAITING = "planted-Waiting/5a90c2e7f4"
-"""In what a call by hand is to be made with: it has to be kept until somebody decides."""
+"""In what calls by hand and of runs are to be made with: it has to be kept until somebody decides."""
 EVERYTHING = " and ".join([*PLANTED.values(), *(value.encode().hex() for value in PLANTED.values())])
 
 
@@ -114,7 +114,8 @@ def find_files(data: Path) -> dict[str, list[str]]:
     # a pin holds to the letter what a server says of its own tools
     files = [file for file in data.rglob("*") if file.is_file() and file.name != "tools.lock"]
     assert any(file.name == "app.db" for file in files)
-    return {str(file): found for file in files if (found := found_in(file.read_bytes(), PLANTED.values()))}
+    secrets = [*PLANTED.values(), WAITING]
+    return {str(file): found for file in files if (found := found_in(file.read_bytes(), secrets))}
 
 
 def leaky(*arguments: str) -> Json:
@@ -145,7 +146,13 @@ async def test_when_all_goes_well(model: ScriptedModel, tmp_path: Path, header_s
         await visit.post("/v1/tools/leaky__show/invoke", {"arguments": {"text": EVERYTHING}})
         asked = await visit.post("/v1/tools/leaky__careful/invoke", {"arguments": {"text": WAITING}})
         assert asked["arguments"] == {"text": "[hidden]"}
+        suspended = await _suspend(visit, model)
+        assert find_files(tmp_path / "data") == {}
         await visit.look_around()
+        edit = {"decision": "edit", "arguments": {"text": f"rather {WAITING}"}}
+        await visit.post(f"/v1/approvals/{suspended['id']}", edit)
+        assert (await ended(visit.client, suspended["run_id"]))["status"] == "completed"
+        assert find_files(tmp_path / "data") == {}
         await visit.post(f"/v1/approvals/{asked['id']}", {"decision": "approve"})
 
         async def made_by_hand() -> bool:
@@ -154,6 +161,22 @@ async def test_when_all_goes_well(model: ScriptedModel, tmp_path: Path, header_s
 
         await until(made_by_hand)
         await visit.look_around()
+
+
+async def _suspend(visit: Visit, model: ScriptedModel) -> Json:
+    """Has a run wait for a person, with a secret in what it waits to do; returns the question."""
+    model.when(lambda r: says("goes carefully")(r) and bool(r.tool_results), Replies.text("done"))
+    model.when(says("goes carefully"), Replies.tool("leaky__careful", {"text": WAITING}))
+    run = await start_run(visit.client, "goes carefully", "leaky")
+
+    async def waits() -> bool:
+        status: str = (await visit.client.get(f"/v1/runs/{run['id']}")).json()["status"]
+        return status == "requires_action"
+
+    await until(waits)
+    [question] = (await visit.client.get("/v1/approvals", params={"run_id": run["id"]})).json()["data"]
+    assert question["arguments"] == {"text": "[hidden]"}
+    return dict(question)
 
 
 async def test_when_nothing_goes_well(model: ScriptedModel, tmp_path: Path) -> None:
