@@ -1,13 +1,13 @@
 """Problems without what must not be seen: whatever raised one, a server's words or a driver's may be in its detail."""
 
 import json
-from typing import cast
+from functools import partial
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.redaction import Redactor
 from server.application import Application
-from server.problems import MEDIA_TYPE
+from server.held_problem import HeldProblem
 
 
 class RedactedProblems:
@@ -21,31 +21,11 @@ class RedactedProblems:
         if scope["type"] != "http" or application is None:
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _Rewriting(application, send).send)
+        await self._app(scope, receive, HeldProblem(send, partial(_redact, application.redactor)).send)
 
 
-class _Rewriting:
-    """Holds a problem back until its body is there, since the length stands in the headers."""
-
-    def __init__(self, application: Application, send: Send) -> None:
-        self._application, self._send = application, send
-        self._start: Message | None = None
-        self._body = b""
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and Headers(scope=message).get("content-type") == MEDIA_TYPE:
-            self._start = message
-        elif self._start is None:
-            await self._send(message)
-        else:
-            self._body += cast(bytes, message.get("body", b""))
-            if not message.get("more_body", False):
-                await self._finish(self._start)
-
-    async def _finish(self, start: Message) -> None:
-        problem = json.loads(self._body)
-        shown = self._application.redactor.value(problem)
-        body = self._body if shown == problem else json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
-        MutableHeaders(scope=start)["Content-Length"] = str(len(body))
-        await self._send(start)
-        await self._send({"type": "http.response.body", "body": body})
+def _redact(redactor: Redactor, start: Message, body: bytes) -> bytes:
+    del start  # status and headers tell nothing
+    problem = json.loads(body)
+    shown = redactor.value(problem)
+    return body if shown == problem else json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()

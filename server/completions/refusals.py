@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.problems import MEDIA_TYPE
+from server.held_problem import HeldProblem
 
 _CODES: Final = {"no_api_key": "invalid_api_key", "wrong_api_key": "invalid_api_key"}
 """Where OpenAI has a code of its own that clients know."""
@@ -42,37 +42,15 @@ class OpenAIRefusals:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         translated = scope["type"] == "http" and is_openai_path(scope["path"])
-        await self._app(scope, receive, _Translation(send).send if translated else send)
+        await self._app(scope, receive, HeldProblem(send, _translate).send if translated else send)
 
 
-class _Translation:
-    """Holds a problem back until its body is there, since the length stands in the headers."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._start: Message | None = None
-        self._body = b""
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and _is_problem(message):
-            self._start = message
-            return
-        if self._start is None:
-            await self._send(message)
-            return
-        self._body += message.get("body", b"")
-        if not message.get("more_body", False):
-            await self._finish(self._start)
-
-    async def _finish(self, start: Message) -> None:
-        refusal = build_refusal(json.loads(self._body))
-        body = RefusalObject(error=refusal).model_dump_json().encode()
-        headers = MutableHeaders(scope=start)
-        headers["Content-Type"], headers["Content-Length"] = "application/json", str(len(body))
-        if start["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
-            headers["x-should-retry"] = "false"  # OpenAI's clients would start the same run twice more
-        await self._send(start)
-        await self._send({"type": "http.response.body", "body": body})
+def _translate(start: Message, body: bytes) -> bytes:
+    headers = MutableHeaders(scope=start)
+    headers["Content-Type"] = "application/json"
+    if start["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+        headers["x-should-retry"] = "false"  # OpenAI's clients would start the same run twice more
+    return RefusalObject(error=build_refusal(json.loads(body))).model_dump_json().encode()
 
 
 def build_refusal(problem: dict[str, Any]) -> Refusal:  # Any: a problem as JSON
@@ -88,7 +66,3 @@ def _type(status: int) -> str:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return "rate_limit_error"
     return "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
-
-
-def _is_problem(start: Message) -> bool:
-    return dict(start["headers"]).get(b"content-type") == MEDIA_TYPE.encode()
