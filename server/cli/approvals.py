@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from config.plain_sight import show_bounded
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server
 from server.cli.settings import stop_with
-from server.cli.tables import build_table, print_json, print_listing, shown_moment, shown_status
+from server.cli.tables import build_table, open_console, print_json, print_listing, safe, shown_moment, shown_status
 from server.client import Client
 from server.resources.approvals import Approval, ApprovalStatus
 
@@ -42,11 +42,35 @@ def list_approvals(
     print_listing(table, "Nothing waits for you." if status else "Nothing was asked yet.")
 
 
+@app.command("show")
+def show(approval: ApprovalArgument, url: UrlOption = None, key: KeyOption = None, as_json: JsonOption = False) -> None:
+    """Show a question, its answer, and what came of the call."""
+    found = call_server(url, key, lambda client: client.get_approval(approval))
+    if as_json:
+        print_json(found)
+        return
+    table = build_table("", "")
+    table.show_header = False
+    table.add_row("status", _answer(found))
+    table.add_row("tool", found.tool)
+    table.add_row("arguments", show_bounded(found.edited or found.arguments))
+    table.add_row("rule", safe(found.rule))
+    if made := found.tool_call:
+        table.add_row("call", shown_status(made.status))
+        table.add_row("result", safe(made.result or ""))
+    open_console().print(table)
+
+
+def _answer(approval: Approval) -> str:
+    by = f" by {approval.resolved_by}" if approval.resolved_by else ""
+    return safe(f"{approval.status}{by}{f': {approval.reason}' if approval.reason else ''}")
+
+
 @app.command("approve")
 def approve(
     approval: ApprovalArgument, arguments: ArgumentsOption = None, url: UrlOption = None, key: KeyOption = None
 ) -> None:
-    """Allow a call; its run goes on by itself."""
+    """Allow a call; its run goes on by itself. `show` says what came of it."""
     edited = _parsed(arguments)
 
     async def say(client: Client) -> Approval:

@@ -58,7 +58,7 @@ class Tokens:
         async def work(session: WriteSession) -> Token:
             row = await session.get(TokenRow, token_id)
             if row is None:
-                raise NotFound("token_not_found", "There is no such key.")
+                raise NotFound("token_not_found", "There is no key of this id; `open-agent token list` shows them.")
             if row.revoked_at is None:
                 row.revoked_at = datetime.now(UTC)
                 session.add(_entry(by, "token.revoke", row))

@@ -6,20 +6,25 @@ from typing import Any, Final
 
 import httpx
 import jwt
+import structlog
 
 from config.api_keys import Role
 from config.owners import is_owner
 from config.settings import Settings
+from mcp_config.names import clean_text
 from server.errors import Forbidden
 from server.identity.signing_keys import PublishedKeys, SharedSecret, SigningKeys
 from server.keys import Principal
 
 _LONGEST: Final = 16_384
 _LONGEST_KID: Final = 200
+_LONGEST_REASON: Final = 200
 _RANKS: Final[tuple[Role, ...]] = ("admin", "service", "user")
 """Who has several roles has the first of these."""
 _FOREIGN: Final = "openwebui:"
 """Owners under which Open WebUI's users are kept: its own token proves those."""
+
+_log = structlog.stdlib.get_logger("server.identity")
 
 Claims = dict[str, Any]  # Any: a token may claim anything
 
@@ -63,23 +68,24 @@ class SignedTokens:
         try:
             claims = await self._verify(token)
         # A token is a stranger's text: what it makes of numbers and depth is no fault of ours.
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            # Only the log tells: whoever set the issuer up has to learn what does not fit, and who guesses must not.
+            _log.info("token refused", reason=clean_text(str(error), _LONGEST_REASON))
             return None
-        subject = claims["sub"] if claims else None
-        if claims is None or not isinstance(subject, str) or not is_owner(subject) or subject.startswith(_FOREIGN):
-            return None
-        return Principal(subject, self._role(claims), scopes=self._scopes(claims))
+        return Principal(claims["sub"], self._role(claims), scopes=self._scopes(claims))
 
-    async def _verify(self, token: str) -> Claims | None:
+    async def _verify(self, token: str) -> Claims:
         if len(token) > _LONGEST:
-            return None
+            raise ValueError(f"it is longer than {_LONGEST} characters")
         header = jwt.get_unverified_header(token)
         algorithm, kid = header.get("alg"), header.get("kid")
         named = kid is None or (isinstance(kid, str) and len(kid) <= _LONGEST_KID)
-        if algorithm not in self._terms.algorithms or not named or "crit" in header:
-            return None
+        if algorithm not in self._terms.algorithms:
+            raise ValueError(f"its algorithm is not among {', '.join(self._terms.algorithms)} (JWT_ALGORITHMS)")
+        if not named or "crit" in header:
+            raise ValueError("its header has a `kid` that is no name, or a `crit`")
         if (key := await self._keys.find(algorithm, kid)) is None:
-            return None
+            raise ValueError("the issuer has no key of its `kid` and algorithm")
         claims: Claims = jwt.decode(
             token,
             key,
@@ -89,6 +95,9 @@ class SignedTokens:
             leeway=self._terms.leeway,
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not is_owner(subject) or subject.startswith(_FOREIGN):
+            raise ValueError("its `sub` cannot be the name of an owner here")
         return claims
 
     def _role(self, claims: Claims) -> Role:

@@ -54,4 +54,5 @@ async def _checked(receive: Receive) -> Receive:
     return read_again(body, receive)
 
 
-ROUTES: Final = (Route("/mcp", _Door()), Route("/mcp/{server}", _Door()))
+ROUTES: Final = (Route("/mcp", _Door()), Route("/mcp/", _Door()), Route("/mcp/{server}", _Door()))
+"""Many write the address with a slash at its end, and a client makes of a 404 that its session has ended."""

@@ -58,6 +58,12 @@ async def test_chat_says_how_to_approve_and_the_command_does(served: Served, mod
     assert "It is 1003." in ended.out
     again = await run("approvals", "reject", waiting["id"], "--reason", "no", env=env)
     assert (again.code, again.err) == (1, "It was edited before, by ann.\n")
+    seen = (await run("approvals", "show", waiting["id"], env=env)).out.split("\n")
+    assert [line.split() for line in seen if line.startswith(("status", "call", "result"))] == [
+        ["status", "edited", "by", "ann"],
+        ["call", "ok"],
+        ["result", "1003"],
+    ]
 
 
 async def test_at_the_prompt_a_call_is_approved_edited_or_rejected(served: Served, model: ScriptedModel) -> None:

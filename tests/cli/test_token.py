@@ -35,7 +35,7 @@ async def test_without_a_server_a_key_is_printed_alone_on_standard_output(tmp_pa
     assert "only time" in made.err
     assert "me" in (await token(tmp_path, "list")).out
     wrong = await token(tmp_path, "revoke", "key_none")
-    assert (wrong.code, wrong.err) == (1, "There is no such key.\n")
+    assert (wrong.code, wrong.err) == (1, "There is no key of this id; `open-agent token list` shows them.\n")
 
 
 @pytest.mark.exhaustive

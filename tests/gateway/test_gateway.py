@@ -136,6 +136,8 @@ async def test_other_hosts_pages_and_bodies_are_refused(served: Served) -> None:
         assert await status(Host="evil.example") == 421
         assert await status(Origin="http://evil.example") == 403
         assert await status(Origin="http://localhost:3000") == 200
+        with_a_slash = await user.post("/mcp/", json=GREETING, headers=ACCEPT)
+        assert with_a_slash.status_code == 200
 
         async def endless() -> AsyncIterator[bytes]:
             for _ in range(200):

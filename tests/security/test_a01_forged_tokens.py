@@ -10,6 +10,7 @@ import jwt
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from structlog.testing import capture_logs
 
 from tests.http.serving import ADMIN_KEY
 from tests.security.tokens import Door, open_door
@@ -94,6 +95,19 @@ FORGED = {
 @pytest.mark.parametrize("name", FORGED)
 async def test_forged_token_is_refused_like_any_other(door: Door, name: str) -> None:
     assert await door.refusal(FORGED[name]) == REFUSED
+
+
+async def test_why_a_token_was_refused_is_in_the_log_alone(door: Door) -> None:
+    for_others = jwt.encode(build_claims(aud="elsewhere"), RSA.private, "RS256", {"kid": "rsa-1"})
+    with capture_logs() as logged:
+        for token in (for_others, FORGED["unsigned"], FORGED["kid is a path"]):
+            assert await door.refusal(token) == REFUSED
+    told = [line["reason"] for line in logged if line["event"] == "token refused"]
+    assert told == [
+        "Audience doesn't match",
+        "its algorithm is not among RS256, ES256 (JWT_ALGORITHMS)",
+        "the issuer has no key of its `kid` and algorithm",
+    ]
 
 
 async def test_nothing_is_fetched_because_a_token_says_so(door: Door, issuer: Issuer) -> None:
