@@ -1,6 +1,7 @@
 """Tools at the gateway: listed as the registry offers them, called down the governed path."""
 
 import asyncio
+import contextvars
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -12,7 +13,7 @@ from mcp_config.audit import Audit
 from mcp_config.gateway.asking import Asking, Questions
 from mcp_config.gateway.client import Context, open_client
 from mcp_config.gateway.face import Face
-from mcp_config.gateway.visit import Sessions, build_answer, caller_of
+from mcp_config.gateway.visit import Sessions, build_answer, caller_of, context_of
 from mcp_config.tools import JsonObject, Ledger, ToolCall, ToolResult, ToolSpec
 
 _CODE: Final = "open-agent/error_code"
@@ -60,15 +61,15 @@ class Tools:
             asking = Asking(client, self._duties.audit, later)
             tool = self._face.governed_name(asked.name)
             call = ToolCall(new_id("call"), tool, asked.arguments or {}, caller_of(context), client=client)
-            result = await self._finish(call, asking)
+            result = await self._finish(call, asking, context_of(context))
         if result.status == "ok" and await self._face.registry.breaks_promise(tool, result.structured):
             # clients refuse such a result, or believe what is not so: what was hidden or cut off is no number any more
             result = replace(result, status="error", error_code=_NOT_AS_PROMISED, structured=None)
         return _answer(result, later.approval_id if later else None)
 
-    async def _finish(self, call: ToolCall, asking: Asking) -> ToolResult:
+    async def _finish(self, call: ToolCall, asking: Asking, known: contextvars.Context) -> ToolResult:
         approvals = asking if asking.possible else None
-        task = asyncio.create_task(self._face.registry.call(call, self._duties.ledger, approvals))
+        task = asyncio.create_task(self._face.registry.call(call, self._duties.ledger, approvals), context=known)
         self._duties.calls.add(task)
         task.add_done_callback(self._duties.calls.discard)
         try:

@@ -1,5 +1,6 @@
 """One request at the gateway: on whose behalf it is made, and in which session. What all its answers share."""
 
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from mcp_config.tools import Caller, JsonObject, ToolResult
 
 CALLER: Final = "open_agent.caller"
 """Where the door puts the caller, in the ASGI scope of each request."""
+CONTEXT: Final = "open_agent.context"
+"""Where what the ledger and the log know of a request is: a session is at work with what was known of its first one."""
 _DEFAULT_LEVEL: Final = "info"
 _REFUSED: Final = -32000
 """A code of the range that JSON-RPC leaves to servers."""
@@ -59,6 +62,11 @@ def caller_of(context: Context) -> Caller:
         raise LookupError("the request did not come in by the gateway's door")
     caller: Caller = context.request.scope[CALLER]
     return caller
+
+
+def context_of(context: Context) -> contextvars.Context:
+    known: contextvars.Context = context.request.scope[CONTEXT] if context.request else contextvars.copy_context()
+    return known
 
 
 def build_answer(raw: JsonObject) -> types.ServerResult:

@@ -55,6 +55,16 @@ def keyed(request: KeyedRequest) -> Iterator[None]:
         _AT_WORK.reset(token)
 
 
+@contextmanager
+def unkeyed() -> Iterator[None]:
+    """What is made within, and by what is begun within and goes on for others, is made in no request's name."""
+    token = _AT_WORK.set(None)
+    try:
+        yield
+    finally:
+        _AT_WORK.reset(token)
+
+
 def find_made() -> str | None:
     """Returns the id of what the request that is being answered made when it came before."""
     request = _AT_WORK.get()
