@@ -1,12 +1,22 @@
 """One real server for all tests of this area: the whole application over loopback, with a scripted model behind it."""
 
+import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from tests.http.serving import ADMIN_KEY, OTHER_KEY, USER_KEY, Served, build_settings, open_served, write_policies
+from tests.http.serving import (
+    ADMIN_KEY,
+    OTHER_KEY,
+    REAL_SERVERS,
+    USER_KEY,
+    Served,
+    build_settings,
+    open_served,
+    write_policies,
+)
 from tests.support.scripted_model import ScriptedModel, open_strict_model
 
 
@@ -20,7 +30,8 @@ async def model() -> AsyncIterator[ScriptedModel]:
 async def served(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     folder = tmp_path_factory.mktemp("data")
     policies = write_policies(folder / "tool_policies.yaml")
-    async with open_served(build_settings(folder, model.base_url, tool_policies_file=policies)) as served:
+    more = {"mcp_servers": json.dumps(REAL_SERVERS), "tool_policies_file": policies}
+    async with open_served(build_settings(folder, model.base_url, **more)) as served:
         yield served
 
 

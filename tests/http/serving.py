@@ -12,6 +12,7 @@ import httpx
 import yaml
 from fastapi import FastAPI
 
+from config.checkout import CHECKOUT
 from config.settings import Settings, load_settings
 from server.app import build_app
 from server.listening import address_of, bind
@@ -22,11 +23,20 @@ ADMIN_KEY: Final = "admin-key-for-tests"
 USER_KEY: Final = "user-key-for-tests"
 OTHER_KEY: Final = "other-key-for-tests"
 KEYS: Final = f"ann=admin:{ADMIN_KEY},uma=user:{USER_KEY},otto=user:{OTHER_KEY}"
+_QUICK: Final = str(CHECKOUT / "tests" / "support" / "quick_tools.py")
+_MISSING: Final = {"command": "no-such-program-anywhere"}
 SERVERS: Final = {
+    "mcpServers": {
+        "time": {"command": "${PYTHON}", "args": ["-I", "-S", _QUICK, "time"]},
+        "calculator": {"command": "${PYTHON}", "args": ["-I", "-S", _QUICK, "calculator"]},
+        "missing": _MISSING,
+    }
+}
+REAL_SERVERS: Final = {
     "mcpServers": {
         "time": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_time", "--local-timezone", "UTC"]},
         "calculator": {"command": "${PYTHON}", "args": ["-I", "-m", "mcp_server_calculator"]},
-        "missing": {"command": "no-such-program-anywhere"},
+        "missing": _MISSING,
     }
 }
 
