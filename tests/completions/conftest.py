@@ -33,7 +33,7 @@ async def served(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("handbook")
     (folder / "garden.md").write_text("# Garden\n\n## Watering\n\nWater the tulips on Tuesdays.\n")
     data = tmp_path_factory.mktemp("data")
-    acting = {"command": "${PYTHON}", "args": [ACTING_SERVER, str(traces_in(data))]}
+    acting = {"command": "${PYTHON}", "args": ["-I", "-S", ACTING_SERVER, str(traces_in(data))]}
     servers = {"mcpServers": {**SERVERS["mcpServers"], "docs": DOCS, "acting": acting}}
     settings = build_settings(
         data,

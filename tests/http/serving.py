@@ -12,23 +12,22 @@ import httpx
 import yaml
 from fastapi import FastAPI
 
-from config.checkout import CHECKOUT
 from config.settings import Settings, load_settings
 from server.app import build_app
 from server.listening import address_of, bind
 from server.serving import run_server
+from tests.support.quick_tools import PROGRAM as QUICK_TOOLS
 from tests.support.waiting import PATIENCE, until
 
 ADMIN_KEY: Final = "admin-key-for-tests"
 USER_KEY: Final = "user-key-for-tests"
 OTHER_KEY: Final = "other-key-for-tests"
 KEYS: Final = f"ann=admin:{ADMIN_KEY},uma=user:{USER_KEY},otto=user:{OTHER_KEY}"
-_QUICK: Final = str(CHECKOUT / "tests" / "support" / "quick_tools.py")
 _MISSING: Final = {"command": "no-such-program-anywhere"}
 SERVERS: Final = {
     "mcpServers": {
-        "time": {"command": "${PYTHON}", "args": ["-I", "-S", _QUICK, "time"]},
-        "calculator": {"command": "${PYTHON}", "args": ["-I", "-S", _QUICK, "calculator"]},
+        "time": {"command": "${PYTHON}", "args": ["-I", "-S", QUICK_TOOLS, "time"]},
+        "calculator": {"command": "${PYTHON}", "args": ["-I", "-S", QUICK_TOOLS, "calculator"]},
         "missing": _MISSING,
     }
 }

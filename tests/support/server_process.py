@@ -14,11 +14,12 @@ from pathlib import Path
 import httpx
 
 from config.checkout import CHECKOUT
+from tests.support.quick_tools import PROGRAM as QUICK_TOOLS
 from tests.support.waiting import PATIENCE
 
 START_SECONDS = 240
 """For a start that takes two: on a machine that is busy with much else."""
-CLOCK = ["-I", "-m", "mcp_server_time", "--local-timezone", "UTC"]
+CLOCK = ["-I", "-S", QUICK_TOOLS, "time"]
 SERVERS = json.dumps({"mcpServers": {"time": {"command": "${PYTHON}", "args": CLOCK}}})
 
 
