@@ -1,13 +1,14 @@
 """A model whose calls are held to a run's budget and counted, also those that fail."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import aclosing
 
 from langchain_core.messages import AnyMessage
 from typing_extensions import override
 
 from mcp_config.tools import JsonObject, ToolSpec
 from nodes.budget import Budget
-from nodes.models.port import ChatModel, ModelError, ModelReply, StructuredReply, TextDelta, Usage
+from nodes.models.port import ChatModel, ModelError, ModelReply, Replies, StructuredReply, Usage
 from nodes.models.wrapped import WrappedModel
 
 
@@ -18,15 +19,14 @@ class MeteredModel(WrappedModel[ChatModel]):
         super().__init__(model)
         self._budget, self._step_id, self._agent = budget, step_id, agent
 
-    async def stream(
-        self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncIterator[TextDelta | ModelReply]:
+    async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
         self._budget.check_model(self._step_id, self._agent)
         try:
-            async for item in self._model.stream(messages, tools):
-                if isinstance(item, ModelReply):
-                    self._count(item.usage)
-                yield item
+            async with aclosing(self._model.stream(messages, tools)) as replies:
+                async for item in replies:
+                    if isinstance(item, ModelReply):
+                        self._count(item.usage)
+                    yield item
         except ModelError as error:
             self._count(error.usage)
             raise

@@ -1,6 +1,7 @@
 """One turn of a chat model: its words are said as they are made, and its message is returned whole."""
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,11 +61,12 @@ async def _stream(
     model: ChatModel, prompt: Sequence[AnyMessage], specs: Sequence[ToolSpec], words: _Words
 ) -> ModelReply:
     reply: ModelReply | None = None
-    async for item in model.stream(prompt, specs):
-        if isinstance(item, ModelReply):
-            reply = item
-        else:
-            _pass_on(item, words)
+    async with aclosing(model.stream(prompt, specs)) as replies:
+        async for item in replies:
+            if isinstance(item, ModelReply):
+                reply = item
+            else:
+                _pass_on(item, words)
     if reply is None:
         raise ModelError("model_bad_output", f"the model {model.name} ended without a reply; try again")
     if not words.pieces:

@@ -6,7 +6,8 @@ from contextlib import aclosing
 from langchain_core.messages import AnyMessage
 
 from mcp_config.tools import ToolSpec
-from nodes.models.constrained import ConstrainedModel, Replies, ToolsUnsupported
+from nodes.models.constrained import ConstrainedModel, ToolsUnsupported
+from nodes.models.port import Replies
 from nodes.models.schema_tools import SchemaToolsModel
 from nodes.models.wrapped import WrappedModel
 

@@ -11,7 +11,6 @@ from config.redaction import Redactor
 from config.settings import EMBEDDED_MODEL, Settings
 from nodes.models.adapting import AdaptingModel
 from nodes.models.clients import EmbeddedClient, RemoteClient, find_obstacle
-from nodes.models.constrained import ClosableModel
 from nodes.models.embedded.engine import Engine, EngineHealth, WarmUp, open_engine
 from nodes.models.fallback import FallbackModel
 from nodes.models.late import LateModel
@@ -42,7 +41,7 @@ class Models:
         """What a selector without a provider stands for."""
         self._engine = engine
         self._closing = closing
-        self._models: dict[Selected, ClosableModel] = {}
+        self._models: dict[Selected, ChatModel] = {}
         self._standing = Standing()
         self._starting: set[asyncio.Task[None]] = set()
 
@@ -125,14 +124,14 @@ class Models:
             raise ModelError("model_auth", "; ".join(why for why in obstacles.values() if why))
         return usable
 
-    def _get(self, selected: Selected) -> ClosableModel:
+    def _get(self, selected: Selected) -> ChatModel:
         if selected not in self._models:
             model, price = self._build(selected), self._prices.get(str(selected))
             priced = PricedModel(model, price) if price else model
             self._models[selected] = RetryingModel(priced, Patience(self._settings.model_retries))
         return self._models[selected]
 
-    def _build(self, selected: Selected) -> ClosableModel:
+    def _build(self, selected: Selected) -> ChatModel:
         context = find_traits(selected.provider, selected.model).context_tokens
         if selected.provider == "embedded":
             late = LateModel(str(selected), context, EmbeddedClient(self._engine, self._closing).find)

@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import replace
 
 from langchain_core.messages import AnyMessage
 
 from mcp_config.tools import JsonObject, ToolSpec
-from nodes.models.constrained import ClosableModel, Replies
-from nodes.models.port import NO_USAGE, ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.port import ChatModel, ModelError, Replies, StructuredReply, TextDelta
 from nodes.models.standing import Standing
+from nodes.models.tries import Tries
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +20,7 @@ class FallbackModel:
     A model that has failed so is asked after the others for a while: a step that starts over begins with the next one.
     """
 
-    def __init__(self, models: Sequence[ClosableModel], standing: Standing) -> None:
+    def __init__(self, models: Sequence[ChatModel], standing: Standing) -> None:
         self._models, self._standing = tuple(models), standing
 
     @property
@@ -43,18 +42,14 @@ class FallbackModel:
         return None
 
     async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
-        wasted, models = NO_USAGE, self._standing.order(self._models)
+        tries, models = Tries(), self._standing.order(self._models)
         for model in models:
-            shown = False
             try:
-                async with aclosing(model.stream(messages, tools)) as replies:
+                async with aclosing(tries.stream(model, messages, tools)) as replies:
                     async for item in replies:
-                        shown = shown or (isinstance(item, TextDelta) and item.channel == "text")
-                        yield replace(item, usage=item.usage + wasted) if isinstance(item, ModelReply) else item
+                        yield item
             except ModelError as error:
-                wasted += error.usage
-                error.usage = wasted
-                if shown:
+                if tries.shown:
                     self._standing.note_broken(model.name)
                     raise
                 _pass_on(model, models, error)
@@ -64,19 +59,16 @@ class FallbackModel:
             yield TextDelta(f"The model {model.name} failed ({failure}); asking the next one…\n", "reasoning")
 
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
-        wasted, models = NO_USAGE, self._standing.order(self._models)
+        tries, models = Tries(), self._standing.order(self._models)
         for model in models:
             try:
-                reply = await model.structured(messages, name, schema)
-                return replace(reply, usage=reply.usage + wasted)
+                return await tries.structured(model, messages, name, schema)
             except ModelError as error:
-                wasted += error.usage
-                error.usage = wasted
                 _pass_on(model, models, error)
         raise AssertionError("the last model either answers or raises")
 
 
-def _pass_on(model: ClosableModel, models: Sequence[ClosableModel], error: ModelError) -> None:
+def _pass_on(model: ChatModel, models: Sequence[ChatModel], error: ModelError) -> None:
     """Raises: ModelError when nobody is left to ask."""
     if model is models[-1]:
         raise error

@@ -13,9 +13,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, AnyMessage
 
 from mcp_config.tools import JsonObject, ToolSpec
-from nodes.models.constrained import Replies
 from nodes.models.endpoint import Endpoint
-from nodes.models.port import ModelError, StructuredReply
+from nodes.models.port import ModelError, Replies, StructuredReply
 from nodes.models.reply import ReplyBuilder
 from nodes.window import count_message, count_tokens
 

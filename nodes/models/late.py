@@ -6,8 +6,8 @@ from contextlib import aclosing
 from langchain_core.messages import AnyMessage
 
 from mcp_config.tools import JsonObject, ToolSpec
-from nodes.models.constrained import ConstrainedModel, Replies
-from nodes.models.port import StructuredReply
+from nodes.models.constrained import ConstrainedModel
+from nodes.models.port import Replies, StructuredReply
 
 
 class LateModel:

@@ -1,6 +1,6 @@
 """What a node asks of a chat model, whichever provider is behind it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -92,6 +92,10 @@ class ModelError(Exception):
         self.retry_after = retry_after
 
 
+Replies = AsyncGenerator[TextDelta | ModelReply, None]
+"""Text as it is made, then the whole reply. Closing it ends the request at the provider: use `aclosing`."""
+
+
 class ChatModel(Protocol):
     """One chat model. All methods raise `ModelError`; cancelling the awaiting task ends the request."""
 
@@ -106,9 +110,7 @@ class ChatModel(Protocol):
     async def ready(self) -> None:
         """Returns once the model can answer; at once for remote ones."""
 
-    def stream(
-        self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncIterator[TextDelta | ModelReply]:
+    def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
         """Yields text as it is made, then exactly one `ModelReply` as the last item."""
 
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:

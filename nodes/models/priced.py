@@ -10,17 +10,16 @@ from typing_extensions import override
 
 from config.agents import Price
 from mcp_config.tools import JsonObject, ToolSpec
-from nodes.models.constrained import ClosableModel, Replies
-from nodes.models.port import ModelError, ModelReply, StructuredReply, Usage
+from nodes.models.port import ChatModel, ModelError, ModelReply, Replies, StructuredReply, Usage
 from nodes.models.wrapped import WrappedModel
 
 _MILLION: Final = 1_000_000
 
 
-class PricedModel(WrappedModel[ClosableModel]):
+class PricedModel(WrappedModel[ChatModel]):
     """Puts a price on the usage of every reply, and of calls that fail."""
 
-    def __init__(self, model: ClosableModel, price: Price) -> None:
+    def __init__(self, model: ChatModel, price: Price) -> None:
         super().__init__(model)
         self._price = price
 

@@ -4,7 +4,8 @@ The tool calls it asks for stay as they are: a tool is sent what was meant, and 
 redacted where it is written.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Final, cast
 
@@ -15,7 +16,7 @@ from config.agents import Redaction
 from config.held_text import HeldText
 from config.redaction import Redactor
 from mcp_config.tools import JsonObject, ToolSpec
-from nodes.models.port import ChatModel, ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.port import ChatModel, ModelError, ModelReply, Replies, StructuredReply, TextDelta
 from nodes.models.wrapped import WrappedModel
 
 _CHANNELS: Final = ("reasoning", "text")
@@ -35,24 +36,30 @@ class RedactedModel(WrappedModel[ChatModel]):
         except ModelError as error:
             raise self._cleaned(error) from error.__cause__
 
-    async def stream(
-        self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncIterator[TextDelta | ModelReply]:
-        held = {channel: HeldText(self._redactor, self._kinds) for channel in _CHANNELS}
-        last: TextDelta | None = None
+    async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
         try:
-            async for item in self._model.stream(messages, tools):
-                delta = item if isinstance(item, TextDelta) else None
-                ends = last is not None and (delta is None or delta.channel != last.channel)
-                if last is not None and ends and (rest := held[last.channel].end()):
-                    yield replace(last, text=rest)
-                last = delta or last
-                if isinstance(item, ModelReply):
-                    yield self._reply(item)
-                elif text := held[item.channel].feed(item.text):
-                    yield TextDelta(text, item.channel)
+            async with (
+                aclosing(self._model.stream(messages, tools)) as replies,
+                aclosing(self._clean(replies)) as clean,
+            ):
+                async for item in clean:
+                    yield item
         except ModelError as error:
             raise self._cleaned(error) from error.__cause__
+
+    async def _clean(self, replies: Replies) -> Replies:
+        held = {channel: HeldText(self._redactor, self._kinds) for channel in _CHANNELS}
+        last: TextDelta | None = None
+        async for item in replies:
+            delta = item if isinstance(item, TextDelta) else None
+            ends = last is not None and (delta is None or delta.channel != last.channel)
+            if last is not None and ends and (rest := held[last.channel].end()):
+                yield replace(last, text=rest)
+            last = delta or last
+            if isinstance(item, ModelReply):
+                yield self._reply(item)
+            elif text := held[item.channel].feed(item.text):
+                yield TextDelta(text, item.channel)
 
     @override
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:

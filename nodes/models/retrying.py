@@ -8,15 +8,15 @@ import logging
 import random
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from langchain_core.messages import AnyMessage
 from typing_extensions import override
 
 from mcp_config.tools import JsonObject, ToolSpec
-from nodes.models.constrained import ClosableModel, Replies
-from nodes.models.port import NO_USAGE, ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.port import ChatModel, ModelError, Replies, StructuredReply, TextDelta
+from nodes.models.tries import Tries
 from nodes.models.wrapped import WrappedModel
 
 _log = logging.getLogger(__name__)
@@ -35,26 +35,22 @@ class Patience:
     first_pause: float = 0.5
 
 
-class RetryingModel(WrappedModel[ClosableModel]):
+class RetryingModel(WrappedModel[ChatModel]):
     """Waits as `Retry-After` asks, else twice as long each time. Thoughts may be repeated; words of an answer not."""
 
-    def __init__(self, model: ClosableModel, patience: Patience) -> None:
+    def __init__(self, model: ChatModel, patience: Patience) -> None:
         super().__init__(model)
         self._patience = patience
 
     async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
-        wasted, failures, shown = NO_USAGE, 0, False
+        tries, failures = Tries(), 0
         while True:
             try:
-                async with aclosing(self._model.stream(messages, tools)) as replies:
+                async with aclosing(tries.stream(self._model, messages, tools)) as replies:
                     async for item in replies:
-                        shown = shown or (isinstance(item, TextDelta) and item.channel == "text")
-                        yield replace(item, usage=item.usage + wasted) if isinstance(item, ModelReply) else item
+                        yield item
             except ModelError as error:
-                wasted += error.usage
-                pause = None if shown else self._pause(error, failures)
-                if pause is None:
-                    error.usage = wasted
+                if tries.shown or (pause := self._pause(error, failures)) is None:
                     raise
                 failure, failures = error, failures + 1
             else:
@@ -64,16 +60,12 @@ class RetryingModel(WrappedModel[ClosableModel]):
 
     @override
     async def structured(self, messages: Sequence[AnyMessage], name: str, schema: JsonObject) -> StructuredReply:
-        wasted, failures = NO_USAGE, 0
+        tries, failures = Tries(), 0
         while True:
             try:
-                reply = await self._model.structured(messages, name, schema)
-                return replace(reply, usage=reply.usage + wasted)
+                return await tries.structured(self._model, messages, name, schema)
             except ModelError as error:
-                wasted += error.usage
-                pause = self._pause(error, failures)
-                if pause is None:
-                    error.usage = wasted
+                if (pause := self._pause(error, failures)) is None:
                     raise
                 failure, failures = error, failures + 1
             self._announce(failure, failures, pause)

@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from config.ids import new_id
 from mcp_config.tools import JsonObject, ToolSpec
-from nodes.models.constrained import ConstrainedModel, Replies
+from nodes.models.constrained import ConstrainedModel
 from nodes.models.json_answer import AnswerReader
-from nodes.models.port import ModelError, ModelReply, StructuredReply, TextDelta
+from nodes.models.port import ModelError, ModelReply, Replies, StructuredReply, TextDelta
 from nodes.models.tool_prompt import build_choice_schema, build_plain_prompt, build_tool_prompt
 from nodes.models.wrapped import WrappedModel
 

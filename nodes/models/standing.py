@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from nodes.models.constrained import ClosableModel
+from nodes.models.port import ChatModel
 
 _REMEMBERED_SECONDS: Final = 60.0
 
@@ -19,7 +19,7 @@ class Standing:
     def note_broken(self, name: str) -> None:
         self._broke_off[name] = self._clock()
 
-    def order(self, models: Sequence[ClosableModel]) -> tuple[ClosableModel, ...]:
+    def order(self, models: Sequence[ChatModel]) -> tuple[ChatModel, ...]:
         """Returns the models in their order, those that broke off lately behind the others."""
         return tuple(sorted(models, key=lambda model: self._is_broken(model.name)))
 

@@ -209,7 +209,7 @@ async def test_what_failed_calls_took_is_in_the_runs_usage(stage: Stage) -> None
 
 
 async def test_cost_is_held_to_its_limit(stage: Stage) -> None:
-    stage.models.model = PricedModel(stage.models.model, Price(input=100, output=1000))  # type: ignore[arg-type]
+    stage.models.model = PricedModel(stage.models.model, Price(input=100, output=1000))
     script_pair(stage)
     keeper = bounded(stage, Limits(cost_usd=0.01))  # each call costs $0.006
 

@@ -203,7 +203,7 @@ async def test_closing_the_stream_ends_the_request(model: ChatModel, scripted_mo
     stream = model.stream(GREETING)
     async for _ in stream:
         break
-    await stream.aclose()  # type: ignore[attr-defined]  # the port promises less than the streams can
+    await stream.aclose()
     await asyncio.wait_for(scripted_model.requests[0].gone.wait(), PATIENCE)
 
 

@@ -1,15 +1,27 @@
 """Failures that pass: asked again where nothing of the answer was seen, never behind anyone's back; prices."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import pytest
+from langchain_core.messages import AnyMessage
 
 from config.agents import Price
+from config.redaction import Redactor
+from mcp_config.tools import ToolSpec
+from nodes.budget import Budget
+from nodes.metered import MeteredModel
+from nodes.models.fallback import FallbackModel
 from nodes.models.port import ChatModel, ModelReply, Usage
+from nodes.models.port import Replies as ModelReplies
 from nodes.models.priced import PricedModel
+from nodes.models.redacted import RedactedModel
 from nodes.models.retrying import Patience, RetryingModel
+from nodes.models.standing import Standing
+from nodes.models.wrapped import WrappedModel
+from nodes.spending import Spending
 from tests.models.chats import GREETING, fail, general, hear, opened
 from tests.support.scripted_model import Replies, Reply, ScriptedModel
 from tests.support.waiting import PATIENCE
@@ -20,7 +32,7 @@ QUICK = Patience(retries=2, first_pause=0.01)
 @pytest.fixture
 async def model(scripted_model: ScriptedModel) -> AsyncIterator[ChatModel]:
     async with opened(scripted_model, "openai") as models:
-        yield RetryingModel(general(models), QUICK)  # type: ignore[arg-type]  # the catalog's models can be closed
+        yield RetryingModel(general(models), QUICK)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +98,7 @@ async def test_structured_calls_are_retried_too(model: ChatModel, scripted_model
 async def test_replies_have_their_price(scripted_model: ScriptedModel) -> None:
     scripted_model.answer(Replies.text("Hi").costing(1000, 100))
     async with opened(scripted_model, "openai") as models:
-        priced = PricedModel(general(models), Price(input=2, output=10))  # type: ignore[arg-type]
+        priced = PricedModel(general(models), Price(input=2, output=10))
         reply = [item async for item in priced.stream(GREETING)][-1]
     assert isinstance(reply, ModelReply)
     assert reply.usage == Usage(1000, 100, 0.003)
@@ -102,3 +114,41 @@ async def test_stall_before_and_in_the_answer_is_a_timeout(
         error = await fail(general(models))
     assert (error.code, len(scripted_model.requests)) == ("model_timeout", 1)
     await asyncio.wait_for(scripted_model.requests[0].gone.wait(), PATIENCE)
+
+
+class _Told(WrappedModel[ChatModel]):
+    """Tells whether what it streams has been closed, in order, by whoever asked for it."""
+
+    closed = False
+
+    async def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> ModelReplies:
+        try:
+            async with aclosing(self._model.stream(messages, tools)) as replies:
+                async for item in replies:
+                    yield item
+        finally:
+            await asyncio.sleep(0)  # as a connection takes a moment to be closed
+            self.closed = True
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda model: RetryingModel(model, QUICK),
+        lambda model: FallbackModel([model], Standing()),
+        lambda model: PricedModel(model, Price(input=1, output=1)),
+        lambda model: RedactedModel(model, Redactor()),
+        lambda model: MeteredModel(model, Budget(Spending(), (), {}), "step_1", "general"),
+    ],
+)
+async def test_a_stream_that_is_closed_early_has_closed_all_within(
+    scripted_model: ScriptedModel, wrap: Callable[[ChatModel], ChatModel]
+) -> None:
+    scripted_model.answer(Replies.text("a", "b").stalled(after=1))
+    async with opened(scripted_model, "openai") as models:
+        told = _Told(general(models))
+        stream = wrap(told).stream(GREETING)
+        await anext(stream)
+        await stream.aclose()
+        assert told.closed
+        await asyncio.wait_for(scripted_model.requests[0].gone.wait(), PATIENCE)

@@ -1,12 +1,12 @@
 """A chat model that says of itself what the test wants: another name, a smaller context."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from langchain_core.messages import AnyMessage
 from typing_extensions import override
 
 from mcp_config.tools import ToolSpec
-from nodes.models.port import ChatModel, ModelReply, TextDelta
+from nodes.models.port import ChatModel, Replies
 from nodes.models.wrapped import WrappedModel
 
 
@@ -25,7 +25,5 @@ class DisguisedModel(WrappedModel[ChatModel]):
     def context_tokens(self) -> int:
         return self._context_tokens or self._model.context_tokens
 
-    def stream(
-        self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()
-    ) -> AsyncIterator[TextDelta | ModelReply]:
+    def stream(self, messages: Sequence[AnyMessage], tools: Sequence[ToolSpec] = ()) -> Replies:
         return self._model.stream(messages, tools)
