@@ -18,6 +18,7 @@ from config.errors import ConfigError
 from config.policies import ToolPolicies, load_policies
 from config.settings import Settings
 from mcp_config.calls.decision import decide, find_passed_over
+from mcp_config.calls.idle_rules import Known, find_idle_names
 from mcp_config.tools import Caller
 from server.cli.remote import JsonOption, KeyOption, UrlOption, call_server, explained, find_server
 from server.cli.settings import settings_or_exit, stop_with
@@ -86,10 +87,14 @@ def set_policies(file: FileArgument, url: UrlOption = None, key: KeyOption = Non
     """
     wanted = _load(file)
 
-    async def replace(client: Client) -> PolicySet:
-        return await client.set_policies(wanted, (await client.policies()).version)
+    async def replace(client: Client) -> tuple[PolicySet, list[str]]:
+        present = await client.set_policies(wanted, (await client.policies()).version)
+        return present, find_idle_names(wanted, await _known(client))
 
-    print(f"In force now: {_origin(call_server(url, key, replace))}.")
+    present, idle = call_server(url, key, replace)
+    print(f"In force now: {_origin(present)}.")
+    for line in idle:
+        typer.echo(f"But {line}.", err=True)
 
 
 @app.command("diff")
@@ -139,6 +144,14 @@ def _ask_files(
         arguments_error=None,
         rates=[],
     )
+
+
+async def _known(client: Client) -> Known:
+    """What is degraded may have put tools aside, and what is down has shown none."""
+    agents = frozenset(agent.id for agent in await client.agents())
+    tools = frozenset(tool.name for tool in await client.tools())
+    open_ended = frozenset(f"{server.name}__" for server in await client.mcp_servers() if server.state != "ready")
+    return Known(agents, tools, open_ended)
 
 
 def _find_agent(settings: Settings, agent_id: str) -> AgentSpec | None:
