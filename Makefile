@@ -100,6 +100,7 @@ lock: dev ## write the locks anew after a change of pyproject.toml; UPGRADE=1 ra
 	@$(lock) pyproject.toml --extra dev --output-file requirements-dev.lock
 	@$(lock) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
 	@printf 'mcp>=2.3,<3\nmcp-types>=2.3,<3\n' | $(lock) - --no-deps --output-file tests/gateway/second_generation.lock
+	@$(if $(UPGRADE),$(bin)/python -m tests.gateway.npm_lock)
 
 tools-lock: install ## write the definitions of the shipped tools anew, after a change of them that was looked at
 	@$(bin)/python -m server.cli tools lock calculator devops docs fetch git sql time --into mcp_config/tools.lock

@@ -119,6 +119,12 @@ def test_a_lock_holds_names_versions_hashes_and_markers_only(lock: str) -> None:
     assert [text for text in text_of(Path(lock)).splitlines() if not line.fullmatch(text)] == []
 
 
+def test_the_lock_of_npm_packages_holds_names_versions_and_hashes_only() -> None:
+    line = re.compile(r"[@\w./-]+ \d[\w.-]* sha512-[A-Za-z0-9+/]{86}==")
+    lock = text_of(Path("tests/gateway/conformance.lock")).splitlines()
+    assert [text for text in lock if not line.fullmatch(text)] == []
+
+
 def test_the_development_lock_holds_all_of_the_other_one() -> None:
     """So that whoever installed it may also run the product without another install."""
     development = locked("requirements-dev.lock")

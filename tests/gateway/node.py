@@ -1,7 +1,6 @@
 """Node and npm packages for tests: Node from the wheel, packages of an exact version in pytest's cache."""
 
 import asyncio
-import json
 import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT
@@ -38,20 +37,17 @@ async def run(*command: str, seconds: float = 60, **environment: str) -> tuple[i
     return process.returncode, printed.decode(errors="replace")
 
 
-def integrity(folder: Path, package: str) -> str:
-    """Returns the hash of what was installed under the name, as npm has verified it."""
-    lock = json.loads((folder / "node_modules" / ".package-lock.json").read_text())
-    return str(lock["packages"][f"node_modules/{package}"]["integrity"])
+async def run_npm(folder: Path, *command: str) -> tuple[int | None, str]:
+    npm = str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+    return await run(node(), npm, *command, "--prefix", str(folder), "--no-audit", "--no-fund", seconds=120)
 
 
-async def install(folder: Path, *packages: str) -> Path:
-    """Returns the folder of installed packages; what is there already is not fetched again."""
+async def install(folder: Path, *command: str) -> Path:
+    """Returns the folder of what npm's command installs; what is there already is not fetched again."""
     done = folder / "installed"
     with FileLock(folder / "lock"):
         if not done.exists():
-            npm = str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
-            flags = ("--prefix", str(folder), "--no-audit", "--no-fund", "--no-save")
-            code, printed = await run(node(), npm, "install", *flags, *packages, seconds=120)
+            code, printed = await run_npm(folder, *command)
             assert code == 0, printed
             done.touch()
     return folder / "node_modules"

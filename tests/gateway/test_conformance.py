@@ -2,6 +2,7 @@
 
 import re
 import sys
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,11 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server.app import build_app
 from tests.gateway.conformance_client import open_client
 from tests.gateway.conftest import build_gateway_settings
-from tests.gateway.node import install, integrity, node, run
+from tests.gateway.node import install, node, run
+from tests.gateway.npm_lock import CONFORMANCE, write_package
 from tests.http.serving import USER_KEY, open_app
 
-SUITE = "@modelcontextprotocol/conformance@0.1.16"
-SHA512 = "sha512-GI7qiN0r39/MH2srVUR3AXaEN0YLCro20lIBbnvc1frBhszenxvUifBuTzxeVQVagILfBzCIcnungUOma8OrgA=="
 CLIENT = f"{sys.executable} -I -S {Path(__file__).with_name('conformance_call.py')}"
 CANNOT = str(Path(__file__).with_name("conformance_failures.yml"))
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("conformance")]
@@ -38,9 +38,10 @@ class WithKey:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def suite(request: pytest.FixtureRequest) -> str:
     assert request.config.cache is not None
-    folder = request.config.cache.mkdir("conformance-0.1.16")
-    installed = await install(folder, SUITE)
-    assert integrity(folder, SUITE.rpartition("@")[0]) == SHA512
+    lock = CONFORMANCE.read_text()
+    folder = request.config.cache.mkdir(f"conformance-{zlib.crc32(lock.encode()):08x}")
+    write_package(folder, lock)
+    installed = await install(folder, "ci", "--ignore-scripts")
     return str(installed / "@modelcontextprotocol" / "conformance" / "dist" / "index.js")
 
 

@@ -55,7 +55,7 @@ async def test_git_time_and_fetch_work_through_the_gateway(tmp_path: Path) -> No
 @pytest.mark.peers
 async def test_servers_and_the_inspector_from_npm(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     assert request.config.cache is not None
-    modules = await install(request.config.cache.mkdir("peers-2026.8.31"), *NPM)
+    modules = await install(request.config.cache.mkdir("peers-2026.8.31"), "install", "--no-save", *NPM)
     scope, files = modules / "@modelcontextprotocol", tmp_path / "files"
     files.mkdir()
     (files / "note.txt").write_text("from a file")
