@@ -4,11 +4,16 @@ Pure: how large the pieces are, and who gets a turn between them, is others' bus
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from config.findings import Finding, merge
 from config.secret_patterns import REACH, Hidden, Pattern, whole
+
+_LINE_END: Final = r"(?:\r?\n)?"
+_WITH_LINE_END: Final = 3
+"""Characters, if each has a line end after it."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,15 @@ def build_sought(pattern: Pattern) -> Sought:
     return Sought(head, rest, pattern.marks, pattern.any_case, pattern.hidden, pattern.instead, REACH)
 
 
-def build_known(forms: Sequence[str], marks: Sequence[str], instead: str) -> Sought:
-    """Returns how to look for known texts: where two begin at the same place, for that which comes first."""
-    together = re.compile("|".join(map(re.escape, forms)) or r"(?!)")
-    return Sought(together, None, marks, False, whole, instead, max(map(len, forms), default=0))
+def build_known(forms: Sequence[str], marks: Sequence[str], instead: str, wrapped: Collection[str] = ()) -> Sought:
+    """Returns how to look for known texts: where two begin at the same place, for that which comes first.
+
+    Those that are `wrapped` may have line ends in them.
+    """
+    sources = (_LINE_END.join(map(re.escape, form)) if form in wrapped else re.escape(form) for form in forms)
+    together = re.compile("|".join(sources) or r"(?!)")
+    reach = max((len(form) * (_WITH_LINE_END if form in wrapped else 1) for form in forms), default=0)
+    return Sought(together, None, marks, False, whole, instead, reach)
 
 
 class Passage:

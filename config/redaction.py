@@ -16,12 +16,13 @@ from config.agents import Redaction
 from config.findings import Finding, replaced
 from config.passage import Passage, Sought, build_known, build_sought
 from config.personal_data import PERSONAL
-from config.secret_forms import build_forms, build_marks
+from config.secret_forms import build_forms, build_marks, build_wrapped
 from config.secret_names import SHORTEST_SECRET, names_secret_field
 from config.secret_patterns import FIELDS, HIDDEN, REACH, SECRETS, Pattern
 
 _SHORT: Final = 1_000
 """Characters: in most such texts there is nothing, and a single look says so."""
+_LINE_ENDS: Final = re.compile(r"[\r\n]")
 _WORD: Final = re.compile(r"[A-Za-z]{1,11}|\d{1,7}")
 """A password such as `postgres`: to hide it would black out what everybody says. Logs hide it all the same."""
 
@@ -65,8 +66,9 @@ class Redactor:
         # the longest first: a secret may contain another
         forms = sorted({form for each in known for form in build_forms(each)}, key=lambda form: (-len(form), form))
         marks = sorted({mark for each in known for mark in build_marks(each)})
-        self._known = build_known(forms, marks, HIDDEN)
-        self._known_in_bytes = build_known(_as_bytes(forms), _as_bytes(marks), HIDDEN)
+        wrapped = {form for each in known for form in build_wrapped(each)}
+        self._known = build_known(forms, marks, HIDDEN, wrapped)
+        self._known_in_bytes = build_known(_as_bytes(forms), _as_bytes(marks), HIDDEN, wrapped)
         self._beginnings = frozenset(form[:length] for form in forms for length in range(1, len(form)))
         self.longest = self._known.reach
 
@@ -139,7 +141,7 @@ class Redactor:
 
     def _beginning_at(self, text: str, start: int) -> int:
         for place in range(max(start, len(text) - self.longest), len(text)):
-            if text[place:] in self._beginnings:
+            if _LINE_ENDS.sub("", text[place:]) in self._beginnings:
                 return place
         return len(text)
 

@@ -12,6 +12,9 @@ _BITS: Final = 6
 """What one character of base64 holds."""
 _TELLING: Final = 4
 """Fewer letters are in too many texts to say anything."""
+_SHORTEST_LINE: Final = 60
+_SHORTEST_WRAPPED: Final = 16
+"""Less of it is seldom broken in two, and its pieces say little."""
 _PLAIN: Final = re.compile("[A-Za-z0-9]+")
 
 
@@ -24,10 +27,26 @@ def build_forms(secret: str) -> frozenset[str]:
     return frozenset({*written, *twice, raw.hex(), raw.hex().upper(), *_in_base64(raw)} - {""})
 
 
+def build_wrapped(secret: str) -> frozenset[str]:
+    """Returns the forms that may go on in another line: encoders of base64 break lines after 60 characters or more."""
+    raw = secret.encode(errors="surrogatepass")
+    return frozenset(form for form in _in_base64(raw) if len(form) >= _SHORTEST_WRAPPED)
+
+
 def build_marks(secret: str) -> frozenset[str]:
     """Returns texts one of which is in every form, as few as can be: most forms leave letters and digits alone."""
-    same = max(_PLAIN.findall(secret), key=len, default="")
-    return frozenset(same if len(same) >= _TELLING and same in form else form for form in build_forms(secret))
+    same, wrapped = max(_PLAIN.findall(secret), key=len, default=""), build_wrapped(secret)
+    whole = build_forms(secret) - wrapped
+    plain = {same if len(same) >= _TELLING and same in form else form for form in whole}
+    return frozenset({*plain, *(piece for form in wrapped for piece in _pieces(form))})
+
+
+def _pieces(form: str) -> Iterator[str]:
+    """Yields so many that one of them stays whole, wherever its lines end."""
+    count = len(form) // _SHORTEST_LINE + 2
+    size = len(form) // count
+    for start in range(0, size * count, size):
+        yield form[start : start + size]
 
 
 def _in_json(text: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from config.findings import Finding, merge, replaced
 from config.held_text import HeldText
 from config.personal_data import PERSONAL
 from config.redaction import Redactor
-from config.secret_forms import build_forms, build_marks
+from config.secret_forms import build_forms, build_marks, build_wrapped
 from config.secret_patterns import FIELDS, HIDDEN, REACH, SECRETS, Pattern
 from mcp_config.calls.long_redaction import LongRedaction
 
@@ -233,3 +233,18 @@ def test_what_takes_the_place_of_a_secret_is_hidden_in_its_place() -> None:
     assert redactor.text("the-first-of-all access-of-today") == f"{HIDDEN} {HIDDEN}"
     redactor.know("login", ["access-of-tomorrow"])
     assert redactor.text("the-first-of-all access-of-today access-of-tomorrow") == f"{HIDDEN} access-of-today {HIDDEN}"
+
+
+@pytest.mark.parametrize("width", [60, 64, 76])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+async def test_base64_in_lines_lets_nothing_through(width: int, end: str) -> None:
+    whole = LongRedaction(REDACTOR, ())
+    for before in range(0, 60, 7):
+        encoded = base64.b64encode(b"." * before + SECRET.encode() + b"." * 900).decode()
+        text = end.join(encoded[place : place + width] for place in range(0, len(encoded), width))
+        held = HeldText(REDACTOR)
+        streamed = "".join(held.feed(text[place : place + 5]) for place in range(0, len(text), 5)) + held.end()
+        content = REDACTOR.content(text.encode()).decode()
+        for shown in (REDACTOR.text(text), streamed, await whole.text(text), content):
+            assert HIDDEN in shown
+            assert not any(form in "".join(shown.split()) for form in build_wrapped(SECRET))
