@@ -25,7 +25,9 @@ from mcp_config.tools import JsonObject
 _MAX_PINS: Final = 1000
 """Of one server: what shows ever new tools fills neither memory nor disk."""
 _RETRY_SECONDS: Final = 5.0
-CHANGED: Final = "the definition has changed since it was approved, and an admin has to approve it (tools diff)"
+CHANGED: Final = (
+    "the definition has changed since it was approved, and an admin has to approve it (`open-agent tools diff`)"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +131,9 @@ class Quarantine:
         if change.suspicions:
             _log.warning("the definition of the tool %s %s", change.tool, "; ".join(change.suspicions))
         if change.kind == "changed":
-            _log.warning("the tool %s is not offered: its definition has changed; see tools diff", change.tool)
+            _log.warning(
+                "the tool %s is not offered: its definition has changed; see `open-agent tools diff`", change.tool
+            )
             self._to_record.append(_build_entry(change, PRODUCT, "service", "tool.quarantine", "changed"))
             self._due.set()
 

@@ -107,6 +107,17 @@ def _name_no_program(broken: SetUp) -> None:
     broken.env["MCP_SERVERS"] = json.dumps({"mcpServers": {"wiki": {"command": "no-such-program-anywhere"}}})
 
 
+def _point_server_at_nobody(broken: SetUp) -> None:
+    url = f"http://127.0.0.1:{broken.env['PORT']}/mcp?token=hush"
+    broken.env["MCP_SERVERS"] = json.dumps({"mcpServers": {"far": {"url": url}}})
+
+
+def _grant_a_boxed_server_nothing(broken: SetUp) -> None:
+    (broken.folder / "wiki.py").write_text("")
+    boxed = {"command": "${PYTHON}", "args": [str(broken.folder / "wiki.py")], "x-open-agent": {"sandbox": "auto"}}
+    broken.env["MCP_SERVERS"] = json.dumps({"mcpServers": {"boxed": boxed}})
+
+
 def _name_nobody_as_provider(broken: SetUp) -> None:
     broken.env["OPENAI_BASE_URL"] = f"http://127.0.0.1:{broken.env['PORT']}/v1"
 
@@ -149,6 +160,8 @@ def _put_file_where_data_goes(broken: SetUp) -> None:
         (_break_policies, "policies", "maybe", "expected"),
         (_break_servers_file, "servers file", "servers.json", ""),
         (_name_no_program, "server wiki", "no-such-program-anywhere", "mend its entry"),
+        (_point_server_at_nobody, "server far", "cannot be reached (127.0.0.1:", "/mcp): mend its entry"),
+        (_grant_a_boxed_server_nothing, "server boxed", "No such file", "it sees only what `grant` names"),
         (_name_nobody_as_provider, "model", "no answer from http://127.0.0.1", "set OPENAI_BASE_URL"),
         (_cut_weights, "model", "is not whole", "open-agent model pull"),
         (_damage_database, "database", "damaged or no database", "restore it"),

@@ -92,7 +92,12 @@ def _finding(server: ServerConfig, health: ServerHealth, patience: float) -> Fin
         case "auth_required" if takes_login(server):
             return note(part, "wants a login; `open-agent tools servers` says whether the running server has one")
         case "failed" | "auth_required" | "off":
-            hint = (
-                "" if health.sandbox == "none" else f" (in its sandbox, {health.sandbox}, it sees what `grant` names)"
-            )
-            return fault(part, f"{health.detail}{hint}: mend its entry in the servers file, or take it out")
+            where = _hint(server, health)
+            return fault(part, f"{health.detail}{where}: mend its entry in the servers file, or take it out")
+
+
+def _hint(server: ServerConfig, health: ServerHealth) -> str:
+    """Says where it was looked for, or that what it misses may be there and not be granted."""
+    if server.transport != "stdio":
+        return f" ({server.program})"
+    return "" if health.sandbox == "none" else f" (in its sandbox, {health.sandbox}, it sees only what `grant` names)"
