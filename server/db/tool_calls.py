@@ -34,7 +34,6 @@ class ToolCalls:
             status="running",
             started_at=datetime.now(UTC),
         )
-
         once = Once()
 
         async def work(session: WriteSession) -> None:
