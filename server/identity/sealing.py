@@ -1,4 +1,4 @@
-"""Seals what users trusted us with, so that the database alone gives nothing away. The key is a file beside it."""
+"""Seals what the database must not tell: what users trusted us with, what tools are given. The key is a file beside."""
 
 from pathlib import Path
 from typing import Final

@@ -21,7 +21,7 @@ LATER = {
     "alembic": "the database is to be moved",
     "psycopg": "it is PostgreSQL",
     "redis": "REDIS_URL is set",
-    "cryptography": "a credential is stored, or tokens are signed",
+    "cryptography": "a credential is stored, a run checkpointed, or tokens are signed",
     "jwt": "tokens are signed",
     "sqlglot": "an agent may read some tables only",
     "openai": "a model of OpenAI's API is asked",
