@@ -12,7 +12,11 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 
 def show_plainly(value: JsonValue, indent: int | None = None) -> str:
     """Returns it as JSON; what nobody would see stands there as its number."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return make_visible(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def make_visible(text: str) -> str:
+    """Returns the text; what nobody would see stands there as its number."""
     return "".join(sign if sign == "\n" or _is_seen(sign) else f"\\u{ord(sign):04x}" for sign in text)
 
 

@@ -10,7 +10,7 @@ from mcp_config.calls.rates import RateLimits
 from mcp_config.definitions.quarantine import Quarantine
 from mcp_config.identity.logins import Logins
 from mcp_config.identity.user_sessions import UserSessions
-from mcp_config.tools import Allowance, Artifacts
+from mcp_config.tools import Allowance, Artifacts, People
 
 
 async def _heed_nothing() -> None:
@@ -26,6 +26,8 @@ class Guards:
     quarantine: Quarantine = field(default_factory=Quarantine)
     artifacts: Artifacts | None = None
     """Without it a result over the cap loses its middle, and what is no text is not kept."""
+    people: People | None = None
+    """Without them, what servers ask is put to MCP clients that can ask their user, and else declined."""
     decided_above: bool = False
     """Another open-agent calls, with a key of the role `service`, and has decided itself: here only what is denied by
     a rule is denied."""

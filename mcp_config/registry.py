@@ -86,7 +86,7 @@ class ToolRegistry(Inventory, ToolBox):
             size_cap(tool.max_result, self._guards.artifacts),
             redacted(self._guards.redactor, self._hidden_from(call)),
         ]
-        return await build_path(wrappers, dispatch(tool, self.sessions))(call)
+        return await build_path(wrappers, dispatch(tool, self.sessions, self._guards.people))(call)
 
     async def reach(self, call: ToolCall, ledger: Ledger, act: CallTool) -> ToolResult:
         """Takes what is no tool's, such as reading a resource, down the same path; rules know it as `call.tool`."""

@@ -1,4 +1,4 @@
-"""What a server says while it works on a call, and to whom: the MCP client that made the call through the gateway.
+"""What a server says while it works on a call, and to whom: the MCP client that made the call, or its owner.
 
 A server shares one session between all who call it and does not say on whose behalf it speaks. So it is put through
 only when that can be but one; else what it says is dropped, and what it asks is declined.
@@ -22,6 +22,9 @@ class Client(Protocol):
 
     def logged(self, params: Params) -> None:
         """Passes on a log message, if the client wants such ones."""
+
+    def elicits(self, mode: str = "form") -> bool:
+        """Tells whether a user can be asked, in this way."""
 
     async def elicit(self, params: Params) -> Params | None:
         """Returns what the client's user answers; None when nobody can be asked."""

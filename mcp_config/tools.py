@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from pydantic import JsonValue
 
@@ -137,6 +137,28 @@ class Approvals(Protocol):
 
     async def ask(self, call: ToolCall, rule: str) -> Answer | None:
         """Returns the answer; None when it will come later, and this call is not made. A run suspends instead."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a server asks of a person while it works on a call."""
+
+    message: str
+    schema: JsonObject
+    """What an answer has to be, as the server said it: answers are checked against this."""
+    shown: JsonObject
+    """The same, without what nobody sees: what people are shown."""
+
+
+ELICITATION: Final = "elicitation"
+"""Stands in the place of a rule where it is no policy that asks a person, but the call's own server."""
+
+
+class People(Protocol):
+    """Where questions of servers are put to people, on behalf of the call's owner."""
+
+    async def answer(self, call: ToolCall, question: Question) -> Answer:
+        """Returns what a person said, however long that takes. Cancelled, it closes the question."""
 
 
 class Ledger(Protocol):

@@ -50,6 +50,7 @@ class Application:
     def drain(self) -> None:
         """Begins nothing any more, and has what is at work come to a good place."""
         self.draining.set()
+        self.approving.questioning.stop()
         self.engine.drain()
 
     async def drained(self) -> None:

@@ -12,6 +12,8 @@ from httpx_sse import EventSource, SSEError, aconnect_sse
 from graph.events import TERMINAL, RunEvent, run_events
 from server.client_errors import ClientError, parsed, problem_of, unreachable
 from server.client_transport import Transport
+from server.resources.approvals import Approval
+from server.resources.pages import Page
 from server.resources.runs import Run
 
 _PATIENCE: Final = 8
@@ -54,7 +56,10 @@ class EventClient(Transport):
 
     async def _waits(self, run_id: str) -> bool:
         with suppress(ClientError):  # whoever reads on meets the same trouble, and has patience
-            return (await self.send(Run, "GET", f"/v1/runs/{run_id}")).status == "requires_action"
+            if (await self.send(Run, "GET", f"/v1/runs/{run_id}")).status == "requires_action":
+                return True
+            path = f"/v1/approvals?status=pending&limit=100&run_id={run_id}"
+            return any(each.kind == "question" for each in (await self.send(Page[Approval], "GET", path)).data)
         return False
 
     async def _read_on(self, run_id: str, after: int, *, until_waiting: bool) -> AsyncGenerator[RunEvent, None]:

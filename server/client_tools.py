@@ -38,6 +38,8 @@ class ToolClient(Transport):
         if answer.status_code == ACCEPTED:
             waiting = parsed(Approval.model_validate_json, answer.content)
             detail = f"{tool} waits for approval ({waiting.rule}): open-agent approvals approve {waiting.id}"
+            if waiting.kind == "question":
+                detail = f"{tool} asks something and waits for it: open-agent approvals answer {waiting.id}"
             raise ClientError(ACCEPTED, "approval_required", detail)
         return parsed(ToolCall.model_validate_json, answer.content)
 

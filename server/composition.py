@@ -35,6 +35,7 @@ from server.engine.checkpoints import Checkpoints, open_checkpoints
 from server.engine.engine import Engine, open_engine
 from server.engine.memories import Memories, Recollection
 from server.engine.memory_store import open_memory_store
+from server.engine.questions import Questioning, open_questioning
 from server.engine.sole_use import open_sole_use
 from server.engine.summarizer import open_summarizer
 from server.engine.sweeping import build_keep_for, open_sweeping
@@ -117,6 +118,7 @@ class _Tooling:
     registry: ToolRegistry
     memories: Memories
     surroundings: Surroundings
+    questioning: Questioning
 
 
 @dataclass(frozen=True)
@@ -158,16 +160,20 @@ async def _open_tooling(ground: _Ground, find_agent: FindAgent, elsewhere: Chang
     deadlines = Deadlines.of(settings)
     shelf = ArtifactShelf(store)
     guards = replace(ground.guards, artifacts=shelf, heed=elsewhere.heed)
+    patience = settings.approval_seconds
     in_force = await load_policies_in_force(store.policies, in_file)
     async with (
-        open_registry(servers, in_force.policies, find_agent, deadlines, guards) as registry,
+        open_questioning(store, guards.audit, patience) as questioning,
+        open_registry(
+            servers, in_force.policies, find_agent, deadlines, replace(guards, people=questioning)
+        ) as registry,
         open_memory_store(settings.database_url) as memory_store,
     ):
         memories = Memories(memory_store, store.conversations.is_temporary, redact=redactor.text)
         for tool in (build_artifact_tool(shelf), *build_memory_tools(memories)):
             registry.add_local(tool)
         surroundings = Surroundings(shelf, Recollection(memories, registry.foresee))
-        yield _Tooling(guards, in_force, registry, memories, surroundings)
+        yield _Tooling(guards, in_force, registry, memories, surroundings, questioning)
 
 
 @asynccontextmanager
@@ -200,14 +206,17 @@ async def _open_work(ground: _Ground, tooling: _Tooling, staff: _Staff) -> Async
         ledger, audit = store.tool_calls, tooling.guards.audit
         async with (
             open_summarizer(store, staff.agents, models, metrics.count_summary),
-            open_approving(store, engine, tools, ledger, audit, settings.approval_seconds) as approving,
+            open_approving(
+                store, engine, tools, ledger, audit, tooling.questioning, settings.approval_seconds
+            ) as approving,
         ):
             yield _Work(engine, ledger, approving, metrics)
 
 
 @asynccontextmanager
 async def _open_gateway(ground: _Ground, tooling: _Tooling, work: _Work) -> AsyncIterator[Gateway]:
-    duties = Duties(work.ledger, tooling.guards.audit, work.approving.question, ground.redactor)
+    patience = ground.settings.approval_seconds
+    duties = Duties(work.ledger, tooling.guards.audit, work.approving.question, ground.redactor, patience)
     async with open_gateway(tooling.registry, duties, build_terms(ground.settings), VERSION) as gateway:
         yield gateway
 

@@ -83,9 +83,7 @@ async def open_gateway_application(settings: Settings) -> AsyncIterator[GatewayA
         open_credentials(settings, store.tokens, "service") as credentials,
         open_guards(settings, store, redactor) as guards,
         _open_tools(settings, configuration, guards) as tools,
-        open_gateway(
-            tools, Duties(store.tool_calls, guards.audit, redactor=redactor), build_terms(settings), VERSION
-        ) as gateway,
+        open_gateway(tools, _build_duties(settings, store, guards), build_terms(settings), VERSION) as gateway,
     ):
         user_credentials = build_user_credentials(settings, store)
         yield GatewayApplication(credentials, user_credentials, store, tools, gateway, redactor, ousted)
@@ -96,3 +94,8 @@ def _open_tools(
 ) -> AbstractAsyncContextManager[ToolRegistry]:
     here = replace(guards, decided_above=True, max_result=_MAX_RESULT)
     return open_registry(configuration.servers, configuration.policies, lambda _: None, Deadlines.of(settings), here)
+
+
+def _build_duties(settings: Settings, store: Store, guards: Guards) -> Duties:
+    # another open-agent that calls asks people as long as they are given there
+    return Duties(store.tool_calls, guards.audit, redactor=guards.redactor, patience=settings.approval_seconds)

@@ -222,13 +222,13 @@ class Answer:
 
 async def _ask(call: Caller | None, question: JsonObject) -> str | None:
     """Returns what the user would type, or None. Only `True` is a yes: with no browser left, an error is returned."""
-    said = reason = None
+    said, more, typed = None, question.get("typed", False), None
     with suppress(Exception):  # a dialog that breaks is no answer
         said = await call({"type": "confirmation", "data": question["confirmation"]}) if call else None
-        reason = await call({"type": "input", "data": question["input"]}) if call and said is False else None
-    if said is True:
-        return str(question["yes"])
-    return f"{question['no']}{reason[:1000] if isinstance(reason, str) else ''}" if said is False else None
+        typed = await call({"type": "input", "data": question["input"]}) if call and said is more else None
+    if not isinstance(said, bool) or (said and more and not isinstance(typed, str)):
+        return None
+    return f"{question['yes' if said else 'no']}{typed[:1000] if isinstance(typed, str) else ''}"
 
 
 async def _do_task(valves: Pipe.Valves, request: JsonObject, headers: dict[str, str]) -> str:

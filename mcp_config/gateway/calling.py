@@ -31,6 +31,8 @@ class Duties:
     """Without it, only clients that can ask their user are asked."""
     redactor: Redactor = field(default_factory=Redactor)
     """For what servers say beside their results."""
+    patience: float = 300.0
+    """Seconds that a client's user has to answer a question of a server."""
     calls: set[asyncio.Task[ToolResult]] = field(default_factory=set)
     """Under way. The SDK would cancel them also while they write down that they were cancelled."""
 
@@ -56,7 +58,8 @@ class Tools:
     async def call(self, request: types.CallToolRequest, context: Context) -> types.ServerResult:
         asked, level = request.params, self._sessions.level(context.session)
         # a model is asked only by a server that its client has chosen itself
-        async with open_client(context, level, self._duties.redactor, samples=self._face.server is not None) as client:
+        samples, patience = self._face.server is not None, self._duties.patience
+        async with open_client(context, level, self._duties.redactor, samples=samples, patience=patience) as client:
             later = self._duties.questions() if self._duties.questions else None
             asking = Asking(client, self._duties.audit, later)
             tool = self._face.governed_name(asked.name)

@@ -59,6 +59,8 @@ class GatewayClient:
     """Whether its model may be asked at all."""
     outgoing: asyncio.Queue[types.ServerNotification | None]
     pace: Pace
+    patience: float
+    """Seconds that its user has to answer a question of a server; the call's own clocks stand still meanwhile."""
 
     def progressed(self, progress: float, total: float | None, message: str | None) -> None:
         token = self.context.meta.progressToken if self.context.meta else None
@@ -84,7 +86,10 @@ class GatewayClient:
     async def elicit(self, params: Params) -> Params | None:
         if not self.elicits(str(params.get("mode", "form"))):
             return None
-        return await self._ask("elicitation/create", params)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.patience):
+                return await self._ask("elicitation/create", params)
+        return {"action": "cancel"}
 
     async def sample(self, params: Params) -> Params | None:
         abilities = self._abilities()
@@ -120,10 +125,10 @@ class GatewayClient:
 
 @contextlib.asynccontextmanager
 async def open_client(
-    context: Context, level: str, redactor: Redactor, *, samples: bool
+    context: Context, level: str, redactor: Redactor, *, samples: bool, patience: float
 ) -> AsyncIterator[GatewayClient]:
     """Yields the client of the request at hand; what it was still to be told is sent before this is left."""
-    client = GatewayClient(context, level, redactor, samples, asyncio.Queue(_MAX_WAITING), Pace())
+    client = GatewayClient(context, level, redactor, samples, asyncio.Queue(_MAX_WAITING), Pace(), patience)
     pumping = asyncio.create_task(_quietly(client))
     try:
         yield client

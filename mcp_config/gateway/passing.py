@@ -142,7 +142,7 @@ class Passing:
             try:
                 level, redactor = self._sessions.level(context.session), self._duties.redactor
                 async with (
-                    open_client(context, level, redactor, samples=False) as client,
+                    open_client(context, level, redactor, samples=False, patience=self._duties.patience) as client,
                     sessions.join(connection, request.caller.owner) as joined,
                 ):
                     config = joined.connection.config

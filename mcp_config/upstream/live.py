@@ -8,6 +8,7 @@ from mcp_config.talkback import Client, Switchboard
 from mcp_config.tools import JsonObject
 from mcp_config.upstream.call_deadline import CallDeadline
 from mcp_config.upstream.doubt import Doubt
+from mcp_config.upstream.line import Line
 from mcp_config.upstream.sdk import Session
 
 
@@ -39,19 +40,23 @@ class Live:
     ) -> JsonObject:
         """Asks and returns the raw result. Who stops waiting leaves it to the owner to tell the server."""
         sent: list[int] = []
+        line = Line(client, deadline) if client is not None else None
 
         def on_progress(progress: float, total: float | None, message: str | None) -> None:
             deadline.stir()
-            if client is not None:
-                client.progressed(progress, total, message)
+            if line is not None:
+                line.progressed(progress, total, message)
 
         await self.doubt.settled()
         deadline.stir()  # it waited for the server to be up until now
         try:
-            with self.board.joined(client):
+            with self.board.joined(line):
                 return await self.session.request(method, params, sent.append, on_progress)
         except asyncio.CancelledError:
             for number in sent:
                 self.mailbox.put_nowait(Abandoned(number, late=deadline.expired))
                 self.doubt.begin()
             raise
+        finally:
+            if line is not None:
+                line.close()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import readline
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -10,13 +11,15 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.text import Text
 
-from config.plain_sight import show_plainly
+from config.plain_sight import make_visible, show_plainly
 from server.cli.remote import explained
 from server.cli.run_view import RunView
 from server.cli.talk import End, Talk, Waits
 from server.client import ClientError
 from server.resources.approvals import Approval
+from server.resources.forms import Field, describe_question, read_form
 
+_ANSWER_PROMPT: Final = "Answer it? [Y/n] "
 _PROMPT: Final = "May it? [y/N/e(dit), or why not] "
 
 
@@ -38,6 +41,8 @@ class _Asking:
 
     def ask(self) -> bool:
         """Returns false when the question is left open."""
+        if self._approval.kind == "question":
+            return self._ask_for_server()
         agent, tool = self._approval.agent or "it", self._approval.tool
         self._console.print()
         self._console.print(
@@ -50,6 +55,36 @@ class _Asking:
         except (EOFError, KeyboardInterrupt):
             self._console.print()
             return False
+        return True
+
+    def _ask_for_server(self) -> bool:
+        """Returns false when the question is left open. An answer that does not fit is asked for again."""
+        fields = read_form(self._approval.arguments)
+        self._console.print()
+        self._console.print(make_visible(describe_question(self._approval)))
+        try:
+            if input(_ANSWER_PROMPT).strip().lower() not in ("", "y", "yes"):
+                self._runner.run(self._client.reject(self._approval.id))
+                return True
+            while not self._fill(fields):
+                pass
+        except (EOFError, KeyboardInterrupt):
+            self._console.print()
+            return False
+        return True
+
+    def _fill(self, fields: Sequence[Field]) -> bool:
+        """Returns whether that was an answer."""
+        typed = {field.name: input(f"{field.name} ({field.wanted}): ") for field in fields}
+        given = {field.name: field.read(typed[field.name]) for field in fields if field.required or typed[field.name]}
+        try:
+            yes = self._client.edit(self._approval.id, given) if fields else self._client.approve(self._approval.id)
+            self._runner.run(yes)
+        except ClientError as error:
+            self._console.print(explained(error), style="red")
+            if error.status not in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY):
+                raise
+            return error.status == HTTPStatus.CONFLICT
         return True
 
     def _take(self, said: str) -> bool:

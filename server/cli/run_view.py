@@ -29,6 +29,7 @@ from graph.events import (
     ToolCallStarted,
     Usage,
 )
+from mcp_config.tools import ELICITATION
 from server.cli.markdown_blocks import MarkdownBlocks, TightMarkdown
 from server.cli.run_lines import (
     MARGIN,
@@ -159,7 +160,8 @@ class RunView:
             case RunResumed():
                 self.note("taken up again after an interruption", "yellow")
             case ApprovalRequested():
-                self.note(f"{event.tool} waits for approval ({event.rule}): {event.approval_id}", "yellow")
+                waits = "asks something" if event.rule == ELICITATION else f"waits for approval ({event.rule})"
+                self.note(f"{event.tool} {waits}: {event.approval_id}", "yellow")
             case ApprovalResolved():
                 self.note(f"{event.decision} by {event.by}", "yellow")
             case _:

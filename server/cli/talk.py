@@ -12,6 +12,7 @@ from graph.events import RunCancelled, RunCompleted, RunFailed
 from server.cli.run_view import RunView
 from server.client import Client, ClientError
 from server.resources.approvals import Approval
+from server.resources.forms import describe_question
 from server.resources.runs import Run
 
 End = RunCompleted | RunFailed | RunCancelled
@@ -26,11 +27,15 @@ class Waits:
 
     @property
     def how_to_go_on(self) -> str:
-        return "\n".join(
-            f"{approval.tool} {show_bounded(approval.arguments)} needs your approval ({approval.rule}): "
-            f"open-agent approvals approve {approval.id} (or reject; POST /v1/approvals/{approval.id} does the same)"
-            for approval in self.approvals
-        )
+        return "\n".join(map(_how_to_answer, self.approvals))
+
+
+def _how_to_answer(approval: Approval) -> str:
+    here = f"(or reject; POST /v1/approvals/{approval.id} does the same)"
+    if approval.kind == "question":
+        return f"{describe_question(approval)}\nopen-agent approvals answer {approval.id} name=value {here}"
+    asked = f"{approval.tool} {show_bounded(approval.arguments)} needs your approval ({approval.rule})"
+    return f"{asked}: open-agent approvals approve {approval.id} {here}"
 
 
 @dataclass
@@ -64,8 +69,10 @@ class Talk:
         """Returns what the conversation waits for: later questions of it would queue behind that."""
         runs = (await self.client.runs(self.conversation)).data if self.conversation else []
         for run in runs:
-            if run.status == "requires_action":
-                return Waits(run.id, (await self.client.approvals("pending", run_id=run.id)).data)
+            if run.status in ("requires_action", "running"):
+                waiting = (await self.client.approvals("pending", run_id=run.id)).data
+                if run.status == "requires_action" or any(each.kind == "question" for each in waiting):
+                    return Waits(run.id, waiting)
         return None
 
     async def answer(self, end: RunCompleted) -> str:

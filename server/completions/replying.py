@@ -3,8 +3,9 @@
 Whether a message is a reply is decided by what its own history shows: nobody approves what they have not been shown.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from server.application import Application
@@ -19,6 +20,7 @@ from server.errors import Conflict, Forbidden, Invalid, Malformed, TooLarge, Una
 from server.identity.scopes import check_resolving
 from server.keys import Principal
 from server.resources.approvals import Resolution
+from server.resources.forms import read_form
 
 _SAID: Final = frozenset(
     {"denied_by_policy", "approval_resolved", "approval_expired", "approval_cancelled", "server_unavailable"}
@@ -73,13 +75,21 @@ class _Replying:
         """Returns what the user has to know if it was not taken. Raises: Forbidden, for a token that may not answer."""
         check_resolving(self.visit.scopes)
         try:
-            said = _build_resolution(reply)
+            said = _build_resolution(await self._in_full(approval_id, reply))
             await self.app.approving.resolve(Principal(self.visit.owner, self.visit.role), approval_id, said)
         except (Conflict, Forbidden, Invalid, Unavailable) as error:
             if not (isinstance(error, Invalid) or error.code in _SAID):
                 raise
             return str(error)
         return ""
+
+    async def _in_full(self, approval_id: str, reply: Reply) -> Reply:
+        """Returns the reply with the answer to a form of one field as JSON, where it was just typed."""
+        approval = await self.app.store.approvals.get(self.visit.owner, approval_id)
+        fields = read_form(approval.arguments) if approval.kind == "question" else []
+        if reply.decision != "edit" or len(fields) != 1 or reply.said.startswith("{"):
+            return reply
+        return replace(reply, said=json.dumps({fields[0].name: fields[0].read(reply.said)}))
 
 
 def _build_resolution(reply: Reply) -> Resolution:

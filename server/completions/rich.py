@@ -27,16 +27,19 @@ from graph.events import (
     ToolCallResult,
     ToolCallStarted,
 )
+from mcp_config.tools import ELICITATION
 from server.completions.chunks import CANCELLED, Completion, Line, PlainDialect
 from server.completions.replies import name_of
 from server.completions.sources import find_sources
-from server.completions.waiting import ask, tell_waiting
+from server.completions.waiting import ask, tell_waiting, template_of
 from server.resources.approvals import Approval
+from server.resources.forms import read_form
 
 _APPEND: Final = 1_000_000
 """Open WebUI puts an item at its index, and counts items of its own that we cannot know; beyond all, it appends."""
 _LONGEST_CARD: Final = 20_000
 _LONGEST_TASK: Final = 80
+_ANSWERS: Final = {"approve": "answered", "edit": "answered", "reject": "told nothing", "expire": "told nothing"}
 _DECISIONS: Final = {"approve": "approved", "edit": "approved with changes", "reject": "rejected", "expire": "expired"}
 
 
@@ -60,7 +63,8 @@ class RichDialect:
             yield from self._plain.tell(event)
 
     def pause(self, approvals: Sequence[Approval]) -> Iterator[Line]:
-        yield _status("Waiting for approval", done=not self._asks)
+        waits = "Waiting for approval" if any(each.kind == "call" for each in approvals) else "Waiting for an answer"
+        yield _status(waits, done=not self._asks)
         if self._asks:
             yield build_questions(approvals)
             yield self._plain.stop()
@@ -87,7 +91,8 @@ class RichDialect:
                 yield self._completion.chunk({"reasoning_content": self._heading(event) + event.delta})
             case ApprovalRequested():
                 self._waiting[event.approval_id] = event
-                yield _status(f"{self._agent(event.step_id)}: {_short(event.tool)} waits for approval…")
+                waits = "asks something" if event.rule == ELICITATION else "waits for approval"
+                yield _status(f"{self._agent(event.step_id)}: {_short(event.tool)} {waits}…")
             case ApprovalResolved():
                 yield from self._resolved(event)
             case StepFailed():
@@ -117,7 +122,8 @@ class RichDialect:
 
     def _resolved(self, event: ApprovalResolved) -> Iterator[Line]:
         if asked := self._waiting.pop(event.approval_id, None):
-            yield _status(f"{self._agent(asked.step_id)}: {_short(asked.tool)} {_DECISIONS[event.decision]}")
+            decided = (_ANSWERS if asked.rule == ELICITATION else _DECISIONS)[event.decision]
+            yield _status(f"{self._agent(asked.step_id)}: {_short(asked.tool)} {decided}")
 
     def _agent(self, step_id: str) -> str:
         step = self._steps.get(step_id)
@@ -137,8 +143,21 @@ def build_questions(approvals: Sequence[Approval]) -> Line:
 
 
 def _question(approval: Approval) -> Line:
-    """The dialogs, in Open WebUI's words; `input` asks for the reason of a no, and `no` begins that reply."""
+    """The dialogs, in Open WebUI's words; `input` asks for the reason of a no, or, where `typed` says so, for more than
+    a yes; `no` and `yes` begin that reply."""
     name = name_of(approval.id)
+    if approval.kind == "question":
+        fields = read_form(approval.arguments)
+        one = len(fields) == 1
+        what, shape = (fields[0].wanted, "") if one else ("One JSON object", template_of(approval))
+        title, message = "A tool's server asks", f"{ask(approval)}\n\nDo you want to answer?"
+        return {
+            "confirmation": {"title": title, "message": message},
+            "input": {"title": "The answer", "message": what, "placeholder": shape},
+            "typed": bool(fields),
+            "yes": f"edit {name}: " if fields else f"approve {name}",
+            "no": f"reject {name}",
+        }
     return {
         "confirmation": {"title": "May this tool be called?", "message": ask(approval)},
         "input": {"title": "It is not called", "message": "Why? The agent is told.", "placeholder": "May stay empty"},

@@ -59,6 +59,7 @@ class Approvals:
         now = datetime.now(UTC)
         row = ApprovalRow(
             id=derive_id("appr", call.id, call.id),
+            kind="call",
             owner=call.caller.owner,
             call_id=call.id,
             agent=call.caller.agent,
@@ -115,7 +116,8 @@ class Approvals:
     async def answers(self, run_id: str) -> dict[str, Answer | None]:
         """Returns what was said about a run's calls, by call id; None where nobody has answered."""
         async with self._database.read() as session:
-            rows = await session.scalars(select(ApprovalRow).where(ApprovalRow.run_id == run_id))
+            about_calls = (ApprovalRow.run_id == run_id, ApprovalRow.kind == "call")
+            rows = await session.scalars(select(ApprovalRow).where(*about_calls))
             return {row.call_id: self._answer(row) for row in rows}
 
     async def resolve(self, owner: str, approval_id: str, answer: Answer, by: str) -> Settled:
@@ -134,7 +136,9 @@ class Approvals:
             row = await session.get_one(ApprovalRow, approval_id, with_for_update=True, populate_existing=True)
             _check_open(row, answer)
             row.status, row.resolved_by, row.resolved_at = _STATUSES[answer.decision], by, datetime.now(UTC)
-            row.edited = None if answer.arguments is None else self._kept.close(answer.arguments)
+            # a server has its answer at once, so nothing needs it as it was
+            given = self._redactor.value(answer.arguments) if row.kind == "question" else answer.arguments
+            row.edited = None if answer.arguments is None else self._kept.close(cast(JsonObject, given))
             row.reason = self._redactor.text(answer.reason) or None
             await session.flush()
             ready = await self._settle(session, run, row, answer) if run else False
@@ -170,7 +174,7 @@ class Approvals:
     async def pending(self) -> list[tuple[str, str, str]]:
         """Returns owner, id and run of the open questions that runs have put."""
         rows = select(ApprovalRow.owner, ApprovalRow.id, ApprovalRow.run_id).where(
-            ApprovalRow.status == "pending", ApprovalRow.run_id.is_not(None)
+            ApprovalRow.status == "pending", ApprovalRow.kind == "call", ApprovalRow.run_id.is_not(None)
         )
         async with self._database.read() as session:
             return [(owner, approval_id, run_id or "") for owner, approval_id, run_id in await session.execute(rows)]
@@ -187,7 +191,8 @@ class Approvals:
         """Returns the calls by hand that somebody allowed and that were never begun: the process ended before."""
         begun = exists().where(ToolCallRow.id == ApprovalRow.call_id)
         allowed = ApprovalRow.status.in_(("approved", "edited"))
-        rows = select(ApprovalRow).where(ApprovalRow.run_id.is_(None), allowed, ~begun).order_by(ApprovalRow.id)
+        by_hand = (ApprovalRow.run_id.is_(None), ApprovalRow.kind == "call")
+        rows = select(ApprovalRow).where(*by_hand, allowed, ~begun).order_by(ApprovalRow.id)
         async with self._database.read() as session:
             found = [(row, self._kept.find(row.arguments), self._answer(row)) for row in await session.scalars(rows)]
         return [(_call(row, arguments), answer) for row, arguments, answer in found if answer and arguments is not None]
@@ -222,7 +227,7 @@ class Approvals:
             run_id=run.id, approval_id=row.id, decision=answer.decision, by=row.resolved_by or EXPIRY
         )
         await self._events.note(session, run, event)
-        if run.status != "requires_action" or await _has_open(session, run.id):
+        if row.kind == "question" or run.status != "requires_action" or await _has_open(session, run.id):
             return False
         run.status = "queued"
         await session.flush()
@@ -246,18 +251,22 @@ def _check_open(row: ApprovalRow, answer: Answer) -> None:
         if answer.decision != "expire" and row.expires_at <= datetime.now(UTC):
             raise Conflict("approval_expired", "Nobody answered in time; the call is not made.")
         return
+    asked = row.kind == "question"
     match row.status:
+        case "expired" if asked:
+            raise Conflict("approval_expired", row.reason or "Nobody answered in time; the server was told so.")
         case "expired":
             raise Conflict("approval_expired", "Nobody answered in time; the call was not made.")
         case "cancelled":
-            raise Conflict("approval_cancelled", "The run has ended; its call is not made any more.")
+            ended = "its server waits no more" if asked else "its call is not made any more"
+            raise Conflict("approval_cancelled", f"The run has ended; {ended}.")
         case _:
             raise Conflict("approval_resolved", f"It was {row.status} before, by {row.resolved_by}.")
 
 
 async def _has_open(session: WriteSession, run_id: str) -> bool:
-    open_questions = exists().where(ApprovalRow.run_id == run_id, ApprovalRow.status == "pending")
-    return bool(await session.scalar(select(open_questions)))
+    pending = (ApprovalRow.run_id == run_id, ApprovalRow.kind == "call", ApprovalRow.status == "pending")
+    return bool(await session.scalar(select(exists().where(*pending))))
 
 
 async def _calls_made(session: ReadSession, call_ids: Sequence[str]) -> dict[str, MadeCall]:
@@ -272,6 +281,7 @@ def _call(row: ApprovalRow, arguments: JsonObject) -> ToolCall:
 def _resource(row: ApprovalRow, made: MadeCall | None) -> Approval:
     return Approval(
         id=row.id,
+        kind=row.kind,
         run_id=row.run_id,
         step_id=row.step_id,
         call_id=row.call_id,

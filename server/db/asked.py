@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import aliased
 
 from server.db.database import Database
@@ -65,7 +65,8 @@ class AskedQuestions:
             .join(RunRow, RunRow.id == ApprovalRow.run_id)
             .join(ConversationRow, ConversationRow.id == RunRow.conversation_id)
             .where(ConversationRow.owner == owner, ConversationRow.external_key == key)
-            .where(RunRow.status == "requires_action", ApprovalRow.status == "pending")
+            .where(ApprovalRow.status == "pending")
+            .where(or_(RunRow.status == "requires_action", ApprovalRow.kind == "question"))
         )
         async with self._database.read() as session:
             return await session.scalar(rows.order_by(ApprovalRow.id).limit(1))

@@ -4,13 +4,13 @@ share their looks, and what one has read the others find in memory."""
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, exists, or_, select
 
 from server.db.database import Database
 from server.db.feed import Feed, LoggedEvent, Subscription
 from server.db.runs import get_run
 from server.db.shared_reads import SharedReads
-from server.db.tables import EventRow, RunRow
+from server.db.tables import ApprovalRow, EventRow, RunRow
 from server.db.turns import ACTIVE
 from server.errors import Invalid
 
@@ -101,9 +101,13 @@ class EventReader:
 
     async def _waits(self, run_id: str, after: int) -> bool:
         """Returns whether the run waits for a person and has said nothing after `after`."""
-        guard = (RunRow.id == run_id, RunRow.status == "requires_action", RunRow.next_seq == after + 1)
+        asked = exists().where(
+            ApprovalRow.run_id == run_id, ApprovalRow.kind == "question", ApprovalRow.status == "pending"
+        )
+        waits = or_(RunRow.status == "requires_action", and_(RunRow.status == "running", asked))
         async with self._database.read() as session:
-            return await session.scalar(select(RunRow.id).where(*guard)) is not None
+            here = (RunRow.id == run_id, RunRow.next_seq == after + 1)
+            return await session.scalar(select(RunRow.id).where(*here, waits)) is not None
 
     async def _look(self, subscription: Subscription, run_id: str, after: int) -> list[LoggedEvent]:
         subscription.look()

@@ -12,7 +12,16 @@ from typing import Final
 from sqlalchemy import insert, select, update
 
 from config.redaction import Redactor
-from graph.events import ApprovalResolved, Failure, RunCancelled, RunCompleted, RunEvent, RunFailed, run_events
+from graph.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Failure,
+    RunCancelled,
+    RunCompleted,
+    RunEvent,
+    RunFailed,
+    run_events,
+)
 from nodes.models.port import Usage
 from server.db.closing import read_closing_events, read_newest_attempt, read_opening_events, read_usage
 from server.db.database import Database
@@ -134,7 +143,7 @@ class EventLog(EventReader):
         await self._end(session, RunCancelled(run_id=run_id, attempt=attempt, usage=usage), status)
         return True
 
-    async def note(self, session: WriteSession, run: RunRow, event: ApprovalResolved) -> None:
+    async def note(self, session: WriteSession, run: RunRow, event: ApprovalRequested | ApprovalResolved) -> None:
         """Writes, within the caller's transaction, what happened to a run from outside, carried or not.
 
         The event belongs to the attempt that spoke last: a claim that has not spoken yet still has to say so first.

@@ -23,6 +23,7 @@ from graph.events import (
     ToolCallStarted,
     Usage,
 )
+from mcp_config.tools import ELICITATION
 from server.db.answer import read_answer
 from server.db.digests import next_digest
 from server.db.reading import read_by
@@ -119,6 +120,7 @@ async def _ask(session: WriteSession, event: ApprovalRequested, expires_at: date
     owner, role = (await session.execute(select(RunRow.owner, RunRow.role).where(RunRow.id == event.run_id))).one()
     row = ApprovalRow(
         id=event.approval_id,
+        kind="question" if event.rule == ELICITATION else "call",
         owner=owner,
         run_id=event.run_id,
         step_id=event.step_id,

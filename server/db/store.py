@@ -24,6 +24,7 @@ from server.db.kept_arguments import KeptArguments
 from server.db.messages import Messages
 from server.db.migrating import migrate
 from server.db.policies import PolicyVersions
+from server.db.questions import Questions
 from server.db.queue import RunQueue
 from server.db.retention import Retention
 from server.db.runs import Runs
@@ -45,6 +46,7 @@ class Store:
     events: EventLog
     tool_calls: ToolCalls
     approvals: Approvals
+    questions: Questions
     asked: AskedQuestions
     spending: Spendings
     artifacts: Artifacts
@@ -92,6 +94,7 @@ async def open_store(
             events=events,
             tool_calls=ToolCalls(database, redactor),
             approvals=Approvals(database, events, approval_patience, redactor, KeptArguments(seal)),
+            questions=Questions(database, events, approval_patience, redactor),
             asked=AskedQuestions(database),
             spending=Spendings(database),
             artifacts=Artifacts(database),

@@ -13,7 +13,7 @@ from graph.events import Failure, Plan, StepKind, Usage
 from graph.forking import HeadStart
 from server.db.columns import JsonOf, Prose, UtcMoment
 from server.db.stored_agents import StoredAgent
-from server.resources.approvals import ApprovalStatus
+from server.resources.approvals import ApprovalKind, ApprovalStatus
 from server.resources.conversations import Attachment
 from server.resources.runs import RunStatus, StepStatus, ToolCallStatus
 
@@ -213,7 +213,8 @@ class AgentVersionRow(Row):
 
 
 class ApprovalRow(Row):
-    """A question to a person: may this call be made? Those of calls over REST or the gateway have no run."""
+    """A question to a person: may this call be made, or what its server asks. Those of calls over REST or the gateway
+    have no run."""
 
     __tablename__ = "approvals"
     __table_args__ = (
@@ -223,6 +224,7 @@ class ApprovalRow(Row):
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[ApprovalKind] = mapped_column(String(16))
     owner: Mapped[str]
     run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
     step_id: Mapped[str | None]

@@ -4,25 +4,28 @@ The calls of a run are made by the run, which goes on; a call that was made by h
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from typing import Any, Final, TypeVar, assert_never
 
 import structlog
 
-from mcp_config.audit import Audit, AuditEntry
+from mcp_config.audit import Audit
 from mcp_config.calls.approval import Complaint
 from mcp_config.inventory import UnknownTool
 from mcp_config.registry import ToolRegistry
-from mcp_config.tools import Answer, Ledger, ToolCall
+from mcp_config.tools import Answer, Ledger, ToolCall, ToolResult
 from server.db.approvals import EXPIRY, Settled
 from server.db.store import Store
+from server.engine.audit import build_resolution
 from server.engine.engine import Engine
+from server.engine.questions import Questioning
 from server.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from server.keys import Principal
 from server.resources.approvals import Approval, Resolution
 
+T = TypeVar("T")
 _LONGEST_PAUSE: Final = 30.0
 """Between two looks for what has expired."""
 
@@ -58,9 +61,18 @@ class _Given:
 
 
 class Approving:
-    def __init__(self, store: Store, engine: Engine, tools: ToolRegistry, ledger: Ledger, audit: Audit) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        tools: ToolRegistry,
+        ledger: Ledger,
+        audit: Audit,
+        questioning: Questioning,
+    ) -> None:
         self._store, self._engine, self._tools, self._ledger, self._audit = store, engine, tools, ledger, audit
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.questioning = questioning
+        self._tasks: set[asyncio.Task[object]] = set()
 
     def question(self) -> Question:
         """Returns the port for one call by hand."""
@@ -72,21 +84,39 @@ class Approving:
         Raises:
             NotFound: it is not there, or another owner's.
             Forbidden: policy denies the call to who answers in a lesser role than it was made in.
-            Invalid: the edited arguments do not fit the tool's schema, or policy denies them.
+            Invalid: the edited arguments do not fit the tool's schema, or policy denies them; or it is a question of
+                a server, and this is no answer to it.
             Conflict: it was answered before, has expired, or its run has ended.
             Unavailable: the tool is not there now to judge edited arguments.
         """
         answer = Answer(said.decision, said.arguments, said.reason or "")
         call = await self._store.approvals.find_call(principal.name, approval_id, to_make=said.decision == "approve")
-        meant = call if answer.arguments is None else replace(call, arguments=answer.arguments)
-        if answer.decision != "reject" and principal.role not in ("admin", call.caller.role):
-            await self._check_role(replace(meant, caller=replace(call.caller, role=principal.role)))
-        if answer.arguments is not None:
-            await self._check(meant)
+        if await self._store.questions.includes(approval_id):
+            await self.questioning.check(principal.name, approval_id, answer)
+        else:
+            await self._judge(principal, call, answer)
         settled = await self._store.approvals.resolve(principal.name, approval_id, answer, principal.name)
         self._act(settled, call, answer)
         await self._record(principal, settled.approval)
         return settled.approval
+
+    async def invoke(self, call: ToolCall) -> ToolResult | Approval:
+        """Makes a call by hand, or returns what is asked of a person first: whether it may be made, or what its server
+        asks meanwhile. Then the call goes on by itself when that is answered."""
+        question = self.question()
+        asked = self.questioning.watch(call.id)
+        making = self._spawn(self._tools.call(call, self._ledger, question))
+        waits: set[asyncio.Future[Any]] = {making, asked}  # they hold different things
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            making.cancel()
+            raise
+        finally:
+            asked.cancel()
+        if making.done():
+            return question.approval or making.result()
+        return await self._store.approvals.get(call.caller.owner, asked.result())
 
     async def expire(self) -> None:
         """Closes what nobody has answered in time: such a call is not made."""
@@ -101,12 +131,19 @@ class Approving:
     async def take_up(self) -> None:
         """Makes the calls by hand that were allowed and never begun: the process before this one ended too soon."""
         for call, answer in await self._store.approvals.unmade():
-            self._spawn(call, answer)
+            self._spawn(self._make(call, answer))
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _judge(self, principal: Principal, call: ToolCall, answer: Answer) -> None:
+        meant = call if answer.arguments is None else replace(call, arguments=answer.arguments)
+        if answer.decision != "reject" and principal.role not in ("admin", call.caller.role):
+            await self._check_role(replace(meant, caller=replace(call.caller, role=principal.role)))
+        if answer.arguments is not None:
+            await self._check(meant)
 
     async def _check(self, edited: ToolCall) -> None:
         if complaint := await self._find_complaint(edited):
@@ -124,22 +161,26 @@ class Approving:
             raise Unavailable("server_unavailable", f"The tool {call.tool} is not there now; try later.") from error
 
     def _act(self, settled: Settled, call: ToolCall, answer: Answer) -> None:
+        if settled.approval.kind == "question":
+            self.questioning.give(settled.approval.id, answer)
+            return
         if settled.ready:
             self._engine.wake(settled.ready)
         if settled.approval.run_id is not None:
             return
         match answer.decision:
             case "approve" | "edit":
-                self._spawn(call, answer)
+                self._spawn(self._make(call, answer))
             case "reject" | "expire":
                 pass
             case _:
                 assert_never(answer.decision)
 
-    def _spawn(self, call: ToolCall, answer: Answer) -> None:
-        task = asyncio.create_task(self._make(call, answer), name=f"approved {call.id}")
+    def _spawn(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _make(self, call: ToolCall, answer: Answer) -> None:
         try:
@@ -149,26 +190,21 @@ class Approving:
             _log.exception("an approved call broke", call_id=call.id)
 
     async def _record(self, principal: Principal, approval: Approval) -> None:
-        entry = AuditEntry(
-            principal=principal.name,
-            role=principal.role,
-            action="approval.resolve",
-            target=approval.id,
-            outcome=approval.status,
-            agent=approval.agent,
-            rule=approval.rule,
-            run_id=approval.run_id,
-            detail={"tool": approval.tool, "call_id": approval.call_id, "by": approval.resolved_by},
-        )
-        await self._audit.record(entry)
+        await self._audit.record(build_resolution(principal, approval))
 
 
 @asynccontextmanager
 async def open_approving(
-    store: Store, engine: Engine, tools: ToolRegistry, ledger: Ledger, audit: Audit, patience: float
+    store: Store,
+    engine: Engine,
+    tools: ToolRegistry,
+    ledger: Ledger,
+    audit: Audit,
+    questioning: Questioning,
+    patience: float,
 ) -> AsyncIterator[Approving]:
     """Yields what takes answers; questions older than `patience` seconds are closed meanwhile."""
-    approving = Approving(store, engine, tools, ledger, audit)
+    approving = Approving(store, engine, tools, ledger, audit, questioning)
     await approving.take_up()
     sweeping = asyncio.create_task(_sweep(approving, min(_LONGEST_PAUSE, patience / 4)), name="approvals")
     try:

@@ -3,6 +3,8 @@
 from mcp_config.audit import AuditEntry
 from server.db.audit import AuditTrail
 from server.engine.carrier import patiently
+from server.keys import Principal
+from server.resources.approvals import Approval
 
 
 class CallAudit:
@@ -17,3 +19,17 @@ class CallAudit:
             await self._trail.record(entry)
         else:
             await patiently(self._trail.record, entry)
+
+
+def build_resolution(principal: Principal, approval: Approval) -> AuditEntry:
+    return AuditEntry(
+        principal=principal.name,
+        role=principal.role,
+        action="approval.resolve",
+        target=approval.id,
+        outcome=approval.status,
+        agent=approval.agent,
+        rule=approval.rule,
+        run_id=approval.run_id,
+        detail={"tool": approval.tool, "call_id": approval.call_id, "by": approval.resolved_by},
+    )

@@ -67,16 +67,15 @@ async def invoke_tool(
     policies' to say.
 
     A call that is refused on the way is a problem; one that reached its server answers 200, and `status` tells. One
-    that policy leaves to a person answers 202.
+    that policy leaves to a person answers 202, and so does one whose server asks a person something while it works.
     """
     if made := find_made():  # this very request came before, and its call must not come twice
         return await _tell_again(app, caller, made)
     by = tools.Caller(owner=caller.name, role=caller.role)
     call = tools.ToolCall(id=new_id("call"), tool=name, arguments=invocation.arguments, caller=by)
-    question = app.approving.question()
-    result = await app.tools.call(call, app.ledger, question)
-    if waiting := question.approval:
-        return _waiting(waiting)
+    result = await app.approving.invoke(call)
+    if isinstance(result, Approval):
+        return _waiting(result)
     _check_made(result)
     response.headers.update(build_rate_headers(result.allowances))
     return _outcome(app, call, result)

@@ -26,6 +26,7 @@ def test_a_cut_is_said_aloud() -> None:
 def test_no_padding_hides_an_argument_from_who_is_asked() -> None:
     approval = Approval(
         id="appr_1",
+        kind="call",
         run_id="run_1",
         step_id=None,
         call_id="call_1",

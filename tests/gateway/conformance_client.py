@@ -35,6 +35,9 @@ class Filling:
 
     def logged(self, params: Params) -> None: ...
 
+    def elicits(self, mode: str = "form") -> bool:
+        return mode == "form"
+
     async def elicit(self, params: Params) -> Params | None:
         schema = params["requestedSchema"]
         properties = schema["properties"] if isinstance(schema, dict) else {}

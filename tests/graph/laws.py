@@ -18,6 +18,7 @@ from graph.events import (
     ToolCallStarted,
     Usage,
 )
+from mcp_config.tools import ELICITATION
 
 
 def check_laws(log: Sequence[RunEvent]) -> None:
@@ -70,7 +71,7 @@ def _check_calls(log: Sequence[RunEvent]) -> None:
 
 
 def _check_approvals(log: Sequence[RunEvent]) -> None:
-    """A call is asked about once, before it starts, and answered at most once."""
+    """A call is asked about once, before it starts, and answered at most once. Its server asks while it is at work."""
     asked: dict[str, str] = {}
     answered: list[str] = []
     started: set[str] = set()
@@ -79,7 +80,7 @@ def _check_approvals(log: Sequence[RunEvent]) -> None:
             case ToolCallStarted():
                 started.add(event.call_id)
             case ApprovalRequested():
-                assert event.call_id not in started
+                assert (event.call_id in started) == (event.rule == ELICITATION)
                 assert event.approval_id not in asked
                 asked[event.approval_id] = event.call_id
             case ApprovalResolved():

@@ -61,6 +61,7 @@ async def test_call_by_hand_waits_and_is_made_when_it_is_approved(admin: httpx.A
     asked = await ask_by_hand(admin, "999+1")
     assert asked == {
         "id": asked["id"],
+        "kind": "call",
         "run_id": None,
         "step_id": None,
         "call_id": asked["call_id"],

@@ -180,6 +180,7 @@ class Server:
             "test_elicitation": self.elicit,
             "test_elicitation_sep1034_defaults": lambda *_: self.fill(OFFERS["defaults"]),
             "test_elicitation_sep1330_enums": lambda *_: self.fill(OFFERS["enums"]),
+            "test_elicitation_one": lambda *_: self.fill({"age": {"type": "integer", "title": "Your age"}}),
             "record": lambda *_: json.dumps({"env": dict(os.environ), "client": self.client, "level": self.level}),
             "hold": self.hold,
             "held": lambda *_: " ".join(self.held),

@@ -94,6 +94,7 @@ def _approvals() -> None:
     op.create_table(
         "approvals",
         sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("owner", sa.Text, nullable=False),
         sa.Column("run_id", sa.Text, _child_of("runs.id")),
         sa.Column("step_id", sa.Text),
