@@ -33,7 +33,7 @@ async def get_approval(app: App, caller: Caller, approval_id: ApprovalId) -> App
     return await app.store.approvals.get(caller.name, approval_id)
 
 
-@router.post("/{approval_id}", operation_id="resolve_approval", responses=problems(400, 404, 409, 413, 415))
+@router.post("/{approval_id}", operation_id="resolve_approval", responses=problems(400, 403, 404, 409, 413, 415))
 async def resolve_approval(app: App, caller: Caller, approval_id: ApprovalId, said: ResolutionBody) -> Approval:
     """Approves the call, approves it with other arguments, or rejects it: once, and only while it waits.
 
