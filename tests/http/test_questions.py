@@ -255,6 +255,8 @@ async def test_question_does_not_outlive_its_server_and_no_run_is_stuck(model: S
         run = await ask(ann, model, "is it stopping?")
         question = await asked(ann, run_id=run["id"])
     async with open_served(settings) as second, second.client(ADMIN_KEY) as ann:
-        assert "it is not known whether it took effect" in await result_of(ann, run)
+        # whether its server heard in time that nobody will answer is chance
+        result = await result_of(ann, run)
+        assert '"action": "cancel"' in result or "it is not known whether it took effect" in result
         closed = (await ann.get(f"/v1/approvals/{question['id']}")).json()
         assert (closed["status"], closed["resolved_by"]) == ("expired", "open-agent")

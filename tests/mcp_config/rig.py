@@ -18,7 +18,7 @@ from mcp_config.guards import Guards
 from mcp_config.inventory import Deadlines
 from mcp_config.registry import ToolRegistry, open_registry
 from mcp_config.server_health import ServerHealth
-from mcp_config.tools import Artifacts, Caller, ToolCall, ToolResult
+from mcp_config.tools import Artifacts, Caller, People, ToolCall, ToolResult
 from tests.support.waiting import PATIENCE, until
 
 CHAOS = Path(__file__).parent.parent / "support" / "chaos_server.py"
@@ -87,9 +87,10 @@ async def open_rig(
     start: float = PATIENCE,
     call: float = PATIENCE,
     artifacts: Artifacts | None = None,
+    people: People | None = None,
 ) -> AsyncIterator[Rig]:
     known = {one.id: one for one in agents or [agent()]}
-    guards = Guards(artifacts=artifacts)
+    guards = Guards(artifacts=artifacts, people=people)
     async with open_registry(servers, policies, known.get, Deadlines(start, call), guards) as registry:
         await registry.ready(["*"])
         yield Rig(registry)

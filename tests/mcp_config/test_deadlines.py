@@ -1,13 +1,16 @@
 """The two clocks of a call: all of its time, and how long its server says nothing. The error names which one it was."""
 
+import sys
 import time
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from mcp_config.tools import ToolResult
-from tests.mcp_config.rig import chaos, hurried, open_rig
+from mcp_config.tools import Answer, Question, ToolCall, ToolResult
+from tests.mcp_config.rig import CHAOS, chaos, hurried, open_rig
 from tests.mcp_config.test_hostile_http import web
 from tests.support.chaos_http import ChaosHttp, open_chaos_http
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 """Each test starts processes of its own."""
@@ -52,6 +55,29 @@ async def test_a_flood_of_reports_costs_little() -> None:
     began = time.process_time()
     assert (await act("progress-flood", 5, 0.4)).content == "done"
     assert time.process_time() - began < 4
+
+
+@dataclass
+class Slow:
+    """A person who thinks for longer than the call may take. Satisfies `mcp_config.tools.People`."""
+
+    seconds: float
+    asked: list[Question] = field(default_factory=list)
+
+    async def answer(self, call: ToolCall, question: Question) -> Answer:
+        self.asked.append(question)
+        began = time.monotonic()
+        await until(lambda: time.monotonic() - began > self.seconds)
+        return Answer("edit", {"username": "ada", "email": "a@b"})
+
+
+async def test_neither_clock_runs_while_a_person_is_asked() -> None:
+    command = (sys.executable, "-I", "-S", str(CHAOS.parent / "complete_server.py"))
+    asks, person = replace(chaos("asks"), command=command), Slow(1.2)
+    async with open_rig(asks, policies=hurried("asks__test_elicitation", 1, 0.5), people=person) as rig:
+        result = await rig.call("asks__test_elicitation", message="who\u200b?")
+        assert '"username": "ada"' in result.content
+        assert [question.message for question in person.asked] == ["who?"]
 
 
 @pytest.mark.parametrize(("reports", "idle", "words"), [(2, 0.4, TOO_QUIET), (100, 0.4, TOO_LONG)])
