@@ -2,12 +2,15 @@
 
 import json
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import pytest
+import pytest_asyncio
 
 from config.settings import Settings
-from tests.http.serving import Json, build_settings, ended, follow, start_run
+from tests.http.serving import ADMIN_KEY, USER_KEY, Json, Served, build_settings, ended, follow, open_served, start_run
 from tests.support.scripted_model import Replies, ScriptedModel, has_result, says
 from tests.support.waiting import until
 
@@ -81,3 +84,18 @@ async def result_of(client: httpx.AsyncClient, run: Json) -> str:
     events = [json.loads(event.data) for event in await follow(client, run["id"])]
     [result] = [str(event["content"]) for event in events if event["type"] == "tool.call.result"]
     return result
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def desk(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    folder = tmp_path_factory.mktemp("desk")
+    async with open_served(build_desk(folder, model.base_url)) as served:
+        async with served.client(ADMIN_KEY) as admin:
+            await hire(admin)
+        yield served
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def uma(desk: Served) -> AsyncIterator[httpx.AsyncClient]:
+    async with desk.client(USER_KEY) as client:
+        yield client

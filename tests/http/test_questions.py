@@ -2,15 +2,28 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from tests.gateway.peer import open_peer, words
-from tests.http.clerk import ASK, FILLED, SCHEMA, SECRET, ask, asked, build_desk, chat, hire, resolve, result_of, script
+from tests.http.clerk import (
+    ASK,
+    FILLED,
+    SCHEMA,
+    SECRET,
+    ask,
+    asked,
+    build_desk,
+    chat,
+    desk,
+    hire,
+    resolve,
+    result_of,
+    script,
+    uma,
+)
 from tests.http.serving import (
     ADMIN_KEY,
     OTHER_KEY,
@@ -25,6 +38,7 @@ from tests.http.serving import (
 from tests.support.scripted_model import ScriptedModel
 from tests.support.waiting import until
 
+__all__ = ["desk", "uma"]
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 WAITING = """\
 **A question of a tool's server:** `complete__test_elicitation`, which clerk has called, asks
@@ -44,21 +58,6 @@ It is told what you write, so write nothing secret.
 
 Elsewhere: `open-agent approvals answer ID`, or \
 `POST /v1/approvals/ID` with `{"decision": "edit", "arguments": {…}}`."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def desk(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    folder = tmp_path_factory.mktemp("desk")
-    async with open_served(build_desk(folder, model.base_url)) as served:
-        async with served.client(ADMIN_KEY) as admin:
-            await hire(admin)
-        yield served
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def uma(desk: Served) -> AsyncIterator[httpx.AsyncClient]:
-    async with desk.client(USER_KEY) as client:
-        yield client
 
 
 async def test_question_of_a_server_is_put_to_the_owner_of_the_run_which_goes_on_with_the_answer(
