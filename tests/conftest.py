@@ -13,7 +13,16 @@ pytest_plugins = ["tests.support.fixtures", "tests.support.databases", "tests.su
 
 # Weights are fetched once for a machine, so `make test-model` may be told where they are.
 _KEPT = {"MODEL_DIR"}
+_DEAR = ("postgres_shop", "survivor", "made")
 _FOREIGN = ("LANGSMITH_", "LANGCHAIN_", "OPENAI_", "AZURE_OPENAI_", "OLLAMA_")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what is dear to make run in one worker, which makes it once."""
+    for item in items:
+        for name in _DEAR:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(scope="session", autouse=True)

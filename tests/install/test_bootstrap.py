@@ -67,7 +67,7 @@ class BareMachine:
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env = self._environment(environment)
         return subprocess.run(
-            command, check=False, cwd=self.checkout, env=env, capture_output=True, text=True, timeout=50
+            command, check=False, cwd=self.checkout, env=env, capture_output=True, text=True, timeout=150
         )
 
     def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
