@@ -7,12 +7,12 @@ from pydantic import AfterValidator, Field
 
 _RATE: Final = r"^[1-9][0-9]*/(second|minute|hour|day)$"
 _POINTER: Final = r"^(/[^/]*)+$"
-_CLOSED_SET: Final = re.compile(r"\[!?\]?[^\]]*\]")
+_SET: Final = re.compile(r"\[!?\]?[^\]]*+(\]?)")
 
 
 def _check_glob(text: str) -> str:
     # What is never closed is read as a plain sign: the rule would speak of nothing, and a denial deny nothing.
-    if "[" in _CLOSED_SET.sub("", text):
+    if "" in _SET.findall(text):
         raise ValueError(f"the [ in {text!r} is never closed; a set is [ab], the sign itself [[]")
     return text
 

@@ -46,7 +46,9 @@ def order_by_precision(globs: Iterable[str], name: str) -> list[str]:
 
 def globs_meet(one: str, other: str) -> bool:
     """Tells whether some name matches both globs. A set such as `[a-z]` is taken for any sign: rather too often yes."""
-    one, other = (re.sub(r"\[[^\]]+\]", "?", glob) for glob in (one, other))
+    one, other = (
+        re.sub(r"\[[^\]]++\]?", lambda each: "?" if each[0].endswith("]") else each[0], glob) for glob in (one, other)
+    )
     meets = {(len(one), len(other))}
     for i in range(len(one), -1, -1):
         for j in range(len(other), -1, -1):

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from mcp_config.tools import Blob, JsonObject, ToolResult
 
 NO_OUTPUT: Final = "(no output)"
-_MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
+_MEDIA_TYPE: Final = re.compile(r"\A[\w.+-]{1,60}+/[\w.+-]{1,60}+", re.ASCII)
 
 
 def build_result(raw: JsonObject, *, whole: bool = False) -> ToolResult:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-_HEADING: Final = re.compile(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})\s++(.*)")
 _FENCE: Final = re.compile(r" {0,3}(```|~~~)")
-_MARKUP: Final = re.compile(r"[`*]|!?\[([^\]]*)\]\([^)]*\)")
+_MARKUP: Final = re.compile(r"[`*]|!?\[([^\[\]]*+)\]\([^()]*+(?:\([^()]*+\)[^()]*+)?\)")
 _TEXT_LINES: Final = 40
 """Plain text has no headings: it is cut into pieces of this many lines."""
 
@@ -70,7 +70,7 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, str, str]]:
             text.append(line)
         else:
             yield level, title, "\n".join(text)
-            level, title, text = len(heading[1]), _MARKUP.sub(r"\1", heading[2]), []
+            level, title, text = len(heading[1]), _MARKUP.sub(r"\1", heading[2].rstrip().rstrip("#").rstrip()), []
     yield level, title, "\n".join(text)
 
 
