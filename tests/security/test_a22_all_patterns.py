@@ -68,7 +68,7 @@ def validate(pattern: str) -> Callable[[str], object]:
 @pytest.mark.slow
 def test_no_pattern_is_kept_busy() -> None:
     found = compiled()
-    assert {"config.secret_patterns.SECRETS[jwt].source", "config.personal_data.PERSONAL[email].head"} <= {*found}
+    assert {"SECRETS[jwt].source", "PERSONAL[email].head"} <= {name.split(".", 2)[-1] for name in found}
     assert len(found) > 60
     slow = {
         name: find_slow(apply(pattern), CUT.get(name.partition("._")[0].partition(":")[0]))
