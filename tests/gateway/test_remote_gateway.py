@@ -40,9 +40,9 @@ API_POLICIES = 'rules: [{match: "*", verdict: allow}, {match: plain__count, verd
 
 
 @asynccontextmanager
-async def open_gateway(folder: Path) -> AsyncIterator[Served]:
+async def open_gateway(folder: Path, policies: str = GATEWAY_POLICIES) -> AsyncIterator[Served]:
     """The gateway alone, with the key that it makes."""
-    (folder / "policies.yaml").write_text(GATEWAY_POLICIES)
+    (folder / "policies.yaml").write_text(policies)
     more = {"mcp_servers": json.dumps({"mcpServers": SERVERS}), "tool_policies_file": folder / "policies.yaml"}
     settings = build_settings(folder, "http://127.0.0.1:9/v1", api_keys="", **more)
     async with open_app(build_gateway_app(settings), settings) as served:
@@ -193,3 +193,27 @@ async def _tells_its_admins_alone_what_was_done(served: Served) -> None:
             ("uma", "tool.call"),
             ("otto", "tool.call"),
         }
+
+
+@pytest.mark.slow
+async def test_question_of_a_server_behind_a_gateway_reaches_the_owner_of_the_call(tmp_path: Path) -> None:
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "api").mkdir()
+    async with (
+        open_gateway(tmp_path / "gateway", API_POLICIES) as gateway,
+        open_api(tmp_path / "api", gateway) as api,
+        api.client(USER_KEY) as uma,
+    ):
+        answer = await invoke(uma, "complete__test_elicitation", message="from afar?")
+        question = answer.json()
+        path = f"/v1/approvals/{question['id']}"
+        assert (answer.status_code, question["kind"]) == (202, "question")
+        assert question["arguments"]["message"] == "from afar?"
+        said = {"decision": "edit", "arguments": {"username": "ada", "email": "a@b"}}
+        assert (await uma.post(path, json=said)).status_code == 200
+
+        async def is_made() -> bool:
+            call = (await uma.get(path)).json()["tool_call"]
+            return call["status"] == "ok" and '"username": "ada"' in call["result"]
+
+        await until(is_made)
