@@ -1,6 +1,7 @@
 """PostgreSQL under the real server: taken over (F02), restarted in mid-run (F18), out of connections (F19)."""
 
 import asyncio
+import shutil
 import signal
 import time
 from contextlib import AsyncExitStack, suppress
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from server.identity.sealing import SEAL_FILE
 from tests.faults.lab import Lab, get_run, start, whole_log
 from tests.support.databases import PostgresServer, new_database
 from tests.support.scripted_model import Replies, says
@@ -26,11 +28,12 @@ async def test_f02_server_that_was_asleep_and_overtaken_writes_nothing_more_and_
     lab.model.when(says("overtaken"), Replies.text("half ", "never").stalled(after=1), Replies.text("The ", "whole."))
     with new_database(postgres_server.url) as url:
         lab.settings["DATABASE_URL"] = url
-        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "data").mkdir(parents=True)
         other = Lab(tmp_path / "other", lab.model, lab.settings)
         async with lab.serving() as asleep, asleep.client() as client:
             run_id = await start(client, "overtaken")
             await lab.model.requested(says("overtaken"), count=2)
+            shutil.copy2(lab.folder / "data" / SEAL_FILE, other.folder / "data")  # who takes over brings it along
             asleep.process.send_signal(signal.SIGSTOP)
             try:
                 assert "Another open-agent" in (await refused(other.environment()))[1]
@@ -55,7 +58,6 @@ async def cut_all_connections(url: str) -> None:
         )
 
 
-@pytest.mark.exhaustive
 async def test_f18_run_goes_on_after_an_immediate_restart(lab: Lab, postgres_server: PostgresServer) -> None:
     gate = asyncio.Event()
     lab.model.when(says("outlive it"), Replies.text("one ", "two ", "three").held(gate, after=1))
@@ -74,7 +76,6 @@ async def test_f18_run_goes_on_after_an_immediate_restart(lab: Lab, postgres_ser
             assert await server.stop() == 0
 
 
-@pytest.mark.exhaustive
 async def test_f19_without_free_connections_it_says_so_and_recovers(lab: Lab, postgres_server: PostgresServer) -> None:
     limit = 12
     with new_database(postgres_server.url) as url:
