@@ -66,20 +66,31 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         yield Database(readers, queue, find_opened_file(address))
 
 
-def make_folder(address: URL) -> None:
-    """Makes the folder of a SQLite file.
+def prepare_file(address: URL) -> None:
+    """Makes the folder and the file of a SQLite database that is not there yet; only its owner may read it.
 
     Raises:
-        Unavailable: it cannot be made.
+        Unavailable: they cannot be made.
     """
     if address.get_backend_name() != "sqlite" or not address.database:
         return
-    folder = Path(address.database).parent
+    file = Path(address.database)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_file(file)
     except OSError as error:
-        detail = f"The folder {folder} cannot be made ({error.strerror}); choose another with DATA_DIR or DATABASE_URL."
+        detail = f"{file} cannot be made ({error.strerror}); choose another with DATA_DIR or DATABASE_URL."
         raise Unavailable("database_unavailable", detail) from error
+
+
+def make_private_file(file: Path) -> None:
+    """Makes it, empty, unless it is there. What SQLite puts beside it gets the same rights.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
 
 
 POSTGRESQL_TEXT: Final = {"client_encoding": "utf8"}

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from config.database_url import parse_database_url
-from server.db.database import POSTGRESQL_TEXT, configure_sqlite, make_folder
+from server.db.database import POSTGRESQL_TEXT, configure_sqlite, prepare_file
 from server.db.failures import find_outage, unavailable
 from server.errors import Unavailable
 
@@ -28,7 +28,7 @@ def migrate(url: str, target: str = "head") -> None:
         Unavailable: it cannot be opened or written, or a newer version of the program made it.
     """
     address = make_url(parse_database_url(url))
-    make_folder(address)
+    prepare_file(address)
     engine = _engine(address)
     try:
         with _ONE_AT_A_TIME, engine.begin() as connection:

@@ -12,6 +12,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from typing_extensions import override
 
+from server.db.database import make_private_file
 from server.engine.patient_saver import PatientSaver
 from server.engine.sealed_serializer import build_serializer
 from server.errors import Unavailable
@@ -46,7 +47,7 @@ class SqliteSaver(PatientSaver, AsyncSqliteSaver):
 async def open_sqlite_checkpoints(data_dir: Path, seal: Seal) -> AsyncIterator[SqliteSaver]:
     path = data_dir / "checkpoints.db"
     try:
-        await asyncio.to_thread(data_dir.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(make_private_file, path)
         connection = await aiosqlite.connect(path)
     except (OSError, aiosqlite.Error) as error:
         raise Unavailable("database_unavailable", f"{path} cannot be opened; make its folder writable.") from error
