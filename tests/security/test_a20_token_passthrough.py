@@ -28,9 +28,11 @@ RECORDING: Final = 'env >"$1"; tee -a "$1" | "$2" -I -S "$3"'
 """A server over stdio before which all that it is given is written down: its environment, and every line."""
 JWT_SECRET: Final = "the secret of the issuer and this server"
 WEBUI_SECRET: Final = "the secret of Open WebUI and this server"
-TOKEN: Final = jwt.encode(build_claims(sub="tilda"), JWT_SECRET, "HS256")
+EXPIRY: Final = int(time.time()) + 86_400
+"""Long after the whole suite, at whose beginning this is imported."""
+TOKEN: Final = jwt.encode(build_claims(sub="tilda", exp=EXPIRY), JWT_SECRET, "HS256")
 WEBUI_TOKEN: Final = jwt.encode(
-    {"sub": "u-1", "role": "user", "iss": "open-webui", "exp": int(time.time()) + 300}, WEBUI_SECRET, "HS256"
+    {"sub": "u-1", "role": "user", "iss": "open-webui", "exp": EXPIRY}, WEBUI_SECRET, "HS256"
 )
 CALLS: Final[tuple[tuple[str, Json], ...]] = (("web__whoami", {}), ("desk__whoami", {}), ("child__touch", {"uri": "x"}))
 OWN: Final = {ADMIN_KEY: "anns-own-at-the-desk", USER_KEY: "umas-own-at-the-desk", TOKEN: "tildas-own-at-the-desk"}
