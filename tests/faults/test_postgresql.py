@@ -58,6 +58,7 @@ async def cut_all_connections(url: str) -> None:
         )
 
 
+@pytest.mark.exhaustive
 async def test_f18_run_goes_on_after_an_immediate_restart(lab: Lab, postgres_server: PostgresServer) -> None:
     gate = asyncio.Event()
     lab.model.when(says("outlive it"), Replies.text("one ", "two ", "three").held(gate, after=1))
@@ -76,6 +77,7 @@ async def test_f18_run_goes_on_after_an_immediate_restart(lab: Lab, postgres_ser
             assert await server.stop() == 0
 
 
+@pytest.mark.exhaustive
 async def test_f19_without_free_connections_it_says_so_and_recovers(lab: Lab, postgres_server: PostgresServer) -> None:
     limit = 12
     with new_database(postgres_server.url) as url:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
     ("killed", "reason", "result"),
     [
         (True, "The server went down while the call was under way.", "it is not known whether it took effect"),
-        (False, "The server is stopping.", '"action": "cancel"'),
+        pytest.param(False, "The server is stopping.", '"action": "cancel"', marks=pytest.mark.exhaustive),
     ],
 )
 async def test_question_does_not_outlive_its_process(

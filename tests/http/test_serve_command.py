@@ -30,7 +30,7 @@ async def test_what_was_accepted_is_there_after_a_restart(scripted_model: Script
         assert await second.stop() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 async def test_it_is_ready_in_little_time_whatever_its_tool_servers_do(tmp_path: Path) -> None:
     hanging = '{"mcpServers": {"hanging": {"command": "sleep", "args": ["600"]}}}'
     async with serving(build_environment(tmp_path, MCP_SERVERS=hanging)) as server, server.client() as client:
