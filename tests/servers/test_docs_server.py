@@ -142,3 +142,10 @@ async def test_the_projects_own_documentation_is_the_default() -> None:
     named = {source.split("/")[0] for source in sources.split(", ")}
     assert named <= {"README.md", "docs", "none"}
     assert ("README.md" in named) == (PROJECT / "README.md").exists()
+
+
+@pytest.mark.parametrize("query", ["configuration of agents", "agents configuration"])
+async def test_the_first_thing_found_about_agents_is_their_page(query: str) -> None:
+    """Small models ask for one result, and cite what they get."""
+    async with open_peer("docs", env={}) as peer:
+        assert (await peer.ok("search", query=query, limit=1)).startswith("[1] docs/agents.md#agents")
